@@ -9,10 +9,10 @@ from tests.support.groups.driven_group import READS_T, DrivenGroup
 def test_stable_group_is_described_in_full():
     driven = DrivenGroup()
     driven.stable("a")
-    described = driven.group.describe()
-    assert (described.state, described.protocol_type) == ("Stable", "consumer")
-    assert described.protocol_name == "range"
-    [member] = described.members
+    description = driven.group.describe()
+    assert (description.state, description.protocol_type) == ("Stable", "consumer")
+    assert description.protocol_name == "range"
+    [member] = description.members
     assert member.client == GroupClient("client", "/127.0.0.1")
     assert (member.metadata, member.assignment) == (READS_T, b"a")
 
@@ -20,9 +20,9 @@ def test_stable_group_is_described_in_full():
 def test_group_that_is_not_stable_is_described_without_protocol():
     driven = DrivenGroup()
     driven.join(new_id="a")
-    described = driven.group.describe()
-    assert (described.state, described.protocol_name) == ("CompletingRebalance", "")
-    [member] = described.members
+    description = driven.group.describe()
+    assert (description.state, description.protocol_name) == ("CompletingRebalance", "")
+    [member] = description.members
     assert (member.member_id, member.metadata, member.assignment) == ("a", b"", b"")
 
 
@@ -33,15 +33,15 @@ def test_group_is_listed_as_classic():
 
 
 @pytest.mark.parametrize(
-    ("request_", "is_let_through"),
+    ("request_", "is_expected"),
     [
         (ListGroups(), True),
         (ListGroups(states=["Empty"], types=["Classic"]), True),
         (ListGroups(states=["stable", "EMPTY"]), True),
         (ListGroups(states=["Stable"]), False),
         (ListGroups(states=["Empty"], types=["consumer"]), False),
-        (ListGroups(states=["unheard of"]), False),
+        (ListGroups(states=["unknown"]), False),
     ],
 )
-def test_list_filters_match_state_and_type(request_, is_let_through):
-    assert is_listed(ListedGroup("g", "", "Empty", "classic"), request_) == is_let_through
+def test_list_filters_match_state_and_type(request_, is_expected):
+    assert is_listed(ListedGroup("g", "", "Empty", "classic"), request_) == is_expected

@@ -10,7 +10,7 @@ def test_first_member_starts_a_generation_at_once_without_initial_delay():
     joined = driven.answers[driven.join(new_id="a")]
     assert (joined.member_id, joined.generation_id, joined.leader) == ("a", 1, "a")
     assert (joined.protocol_type, joined.protocol_name) == ("consumer", "range")
-    assert [(one.member_id, one.metadata) for one in joined.members] == [("a", READS_T)]
+    assert [(member.member_id, member.metadata) for member in joined.members] == [("a", READS_T)]
     assert joined.refusal is None
     assert driven.state == "CompletingRebalance"
 
@@ -57,11 +57,11 @@ def test_rebalance_waits_for_pending_member_ids():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.join(new_id="b", needs_member_id=True)
-    again = driven.join("a")
-    assert again not in driven.answers
-    entered = driven.join("b", needs_member_id=True)
-    assert driven.answers[again].generation_id == generation + 1
-    assert driven.answers[entered].leader == "a"
+    rejoin = driven.join("a")
+    assert rejoin not in driven.answers
+    new_join = driven.join("b", needs_member_id=True)
+    assert driven.answers[rejoin].generation_id == generation + 1
+    assert driven.answers[new_join].leader == "a"
 
 
 def test_unknown_member_is_rejected():
@@ -116,8 +116,12 @@ def test_first_members_to_join_stay_in_a_group_over_its_limit():
     driven.restart()
     assert driven.heartbeat("a", generation) is GroupRefusal.REBALANCE_IN_PROGRESS
     tickets = [driven.join("c"), driven.join("b"), driven.join("a")]
-    answers = [driven.answers[one] for one in tickets]
-    assert [one.refusal for one in answers] == [None, None, GroupRefusal.GROUP_MAX_SIZE_REACHED]
+    responses = [driven.answers[ticket] for ticket in tickets]
+    assert [response.refusal for response in responses] == [
+        None,
+        None,
+        GroupRefusal.GROUP_MAX_SIZE_REACHED,
+    ]
     assert driven.member_ids == ["b", "c"]
 
 
@@ -134,8 +138,8 @@ def test_repeated_join_before_the_assignment_gets_the_same_response(member_id):
     driven = DrivenGroup()
     driven.stable("a")
     tickets = [driven.join(new_id="b"), driven.join("a")]
-    told = {driven.answers[one].member_id: driven.answers[one] for one in tickets}
-    assert driven.answers[driven.join(member_id)] == told[member_id]
+    responses = {driven.answers[ticket].member_id: driven.answers[ticket] for ticket in tickets}
+    assert driven.answers[driven.join(member_id)] == responses[member_id]
     assert driven.state == "CompletingRebalance"
 
 
@@ -165,9 +169,9 @@ def test_changed_member_before_the_assignment_rejects_pending_syncs():
     driven.stable("a")
     driven.join(new_id="b")
     driven.join("a")
-    waiting = driven.sync("b", 2)
+    pending_sync = driven.sync("b", 2)
     driven.join("a", metadata=b"other")
-    assert driven.answers[waiting].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.answers[pending_sync].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
     assert driven.state == "PreparingRebalance"
 
 

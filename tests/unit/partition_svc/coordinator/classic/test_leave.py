@@ -16,7 +16,7 @@ def test_leader_may_leave():
     driven.stable("a", "b", "c")
     driven.leave("a")
     tickets = [driven.join("c"), driven.join("b")]
-    assert {driven.answers[one].leader for one in tickets} == {"b"}
+    assert {driven.answers[ticket].leader for ticket in tickets} == {"b"}
 
 
 def test_several_members_leave_by_member_and_instance_ids():
@@ -64,6 +64,6 @@ def test_leave_of_an_unknown_group_is_rejected():
     driven = DrivenGroup()
     assert driven.leave("a") == [GroupRefusal.UNKNOWN_MEMBER_ID]
     assert not driven.group.exists
-    unnamed = driven.group_of("")
-    [(_, left)] = unnamed.leave(LeaveGroup("", []), 1, 0).replies
-    assert left.refusal is GroupRefusal.INVALID_GROUP_ID
+    group = driven.group_of("")
+    [(_, response)] = group.leave(LeaveGroup("", []), 1, 0).replies
+    assert response.refusal is GroupRefusal.INVALID_GROUP_ID

@@ -7,24 +7,29 @@ from partition_svc.coordinator.records.stored import StoredMember
 CLIENT = GroupClient("c", "/h")
 
 
-def a_member():
+def new_member():
     return ClassicGroupMember(
         "a", "i", CLIENT, [GroupProtocol("x", b"1"), GroupProtocol("y", b"2")], 60, 10
     )
 
 
 def test_metadata_is_that_of_the_protocol():
-    member = a_member()
-    assert [member.metadata(one) for one in ("x", "y", "z", None)] == [b"1", b"2", b"", b""]
+    member = new_member()
+    assert [member.metadata(protocol) for protocol in ("x", "y", "z", None)] == [
+        b"1",
+        b"2",
+        b"",
+        b"",
+    ]
 
 
 def test_vote_is_the_first_candidate():
-    assert a_member().vote({"y", "x"}) == "x"
-    assert a_member().vote({"y", "z"}) == "y"
+    assert new_member().vote({"y", "x"}) == "x"
+    assert new_member().vote({"y", "z"}) == "y"
 
 
 def test_pending_requests_get_one_response():
-    member, result = a_member(), CoordinatorResult(0)
+    member, result = new_member(), CoordinatorResult(0)
     member.hold_join(1, result)
     member.respond_to_join(Joined("a"), result)
     member.respond_to_join(Joined("b"), result)
@@ -35,7 +40,7 @@ def test_pending_requests_get_one_response():
 
 
 def test_reject_pending_rejects_join_and_sync():
-    member, result = a_member(), CoordinatorResult(0)
+    member, result = new_member(), CoordinatorResult(0)
     member.hold_join(1, result)
     member.hold_sync(2, result)
     fenced = GroupRefusal.FENCED_INSTANCE_ID
@@ -44,7 +49,7 @@ def test_reject_pending_rejects_join_and_sync():
 
 
 def test_ticket_may_be_any_value_but_none():
-    member, result = a_member(), CoordinatorResult(0)
+    member, result = new_member(), CoordinatorResult(0)
     member.hold_sync(0, result)
     assert member.is_waiting
     member.respond_to_sync(Synced(), result)
@@ -52,7 +57,7 @@ def test_ticket_may_be_any_value_but_none():
 
 
 def test_member_with_a_pending_request_is_waiting_unless_it_is_new():
-    member = a_member()
+    member = new_member()
     assert not member.is_waiting
     member.hold_join(1, CoordinatorResult(0))
     assert member.is_waiting
@@ -61,7 +66,7 @@ def test_member_with_a_pending_request_is_waiting_unless_it_is_new():
 
 
 def test_restored_member_has_only_the_chosen_protocol():
-    member = a_member()
+    member = new_member()
     member.assignment = b"all"
     stored = member.stored("y")
     assert stored == StoredMember("a", "i", CLIENT, 60, 10, b"2", b"all")
@@ -71,14 +76,18 @@ def test_restored_member_has_only_the_chosen_protocol():
 
 
 def test_record_without_rebalance_timeout_uses_the_session_timeout():
-    stored = a_member().stored("x")._replace(rebalance_timeout_ms=-1)
+    stored = new_member().stored("x")._replace(rebalance_timeout_ms=-1)
     assert restored_member(stored, "x").rebalance_timeout_ms == 10
 
 
 def test_description_has_metadata_only_with_a_protocol():
-    member = a_member()
+    member = new_member()
     member.assignment = b"all"
-    settled, unsettled = member.described("x"), member.described(None)
-    assert (settled.metadata, settled.assignment) == (b"1", b"all")
-    assert (unsettled.metadata, unsettled.assignment) == (b"", b"all")
-    assert (settled.member_id, settled.group_instance_id, settled.client) == ("a", "i", CLIENT)
+    with_protocol, without_protocol = member.described("x"), member.described(None)
+    assert (with_protocol.metadata, with_protocol.assignment) == (b"1", b"all")
+    assert (without_protocol.metadata, without_protocol.assignment) == (b"", b"all")
+    assert (with_protocol.member_id, with_protocol.group_instance_id, with_protocol.client) == (
+        "a",
+        "i",
+        CLIENT,
+    )

@@ -6,48 +6,48 @@ from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.classic.members import ClassicGroupMembers
 
 
-def member(member_id, *protocols, instance=None, rebalance_ms=1, joins=False):
-    given = [GroupProtocol(name, b"") for name in protocols]
-    made = ClassicGroupMember(member_id, instance, UNKNOWN_CLIENT, given, rebalance_ms, 1)
-    made.pending_join = 1 if joins else None
-    return made
+def new_member(member_id, *protocols, instance=None, rebalance_ms=1, joins=False):
+    supported = [GroupProtocol(name, b"") for name in protocols]
+    member = ClassicGroupMember(member_id, instance, UNKNOWN_CLIENT, supported, rebalance_ms, 1)
+    member.pending_join = 1 if joins else None
+    return member
 
 
-def members(*those):
-    made = ClassicGroupMembers()
-    for one in those:
-        made.add(one)
-    return made
+def new_members(*members):
+    group_members = ClassicGroupMembers()
+    for member in members:
+        group_members.add(member)
+    return group_members
 
 
 def test_first_member_leads_and_the_next_one_replaces_it():
-    some = members(member("a"), member("b"), member("c"))
-    assert some.leader == "a"
-    some.remove(some["a"])
-    assert some.leader == "b"
-    some.remove(some["c"])
-    assert some.leader == "b"
-    some.remove(some["b"])
-    assert some.leader is None
+    members = new_members(new_member("a"), new_member("b"), new_member("c"))
+    assert members.leader == "a"
+    members.remove(members["a"])
+    assert members.leader == "b"
+    members.remove(members["c"])
+    assert members.leader == "b"
+    members.remove(members["b"])
+    assert members.leader is None
 
 
 def test_leader_that_joined_stays_leader():
-    some = members(member("a", joins=True), member("b", joins=True))
-    some.leader = "b"
-    assert some.elect_joined_leader()
-    assert some.leader == "b"
+    members = new_members(new_member("a", joins=True), new_member("b", joins=True))
+    members.leader = "b"
+    assert members.elect_joined_leader()
+    assert members.leader == "b"
 
 
 def test_first_joined_member_leads_if_the_leader_did_not_join():
-    some = members(member("a"), member("b", joins=True), member("c", joins=True))
-    assert some.elect_joined_leader()
-    assert some.leader == "b"
+    members = new_members(new_member("a"), new_member("b", joins=True), new_member("c", joins=True))
+    assert members.elect_joined_leader()
+    assert members.leader == "b"
 
 
 def test_leader_stays_if_no_member_joined():
-    some = members(member("a"), member("b"))
-    assert not some.elect_joined_leader()
-    assert some.leader == "a"
+    members = new_members(new_member("a"), new_member("b"))
+    assert not members.elect_joined_leader()
+    assert members.leader == "a"
 
 
 @pytest.mark.parametrize(
@@ -61,71 +61,73 @@ def test_leader_stays_if_no_member_joined():
     ],
 )
 def test_chosen_protocol_is_supported_by_all_and_preferred_by_most(votes, chosen):
-    some = members(*(member(str(number), *one) for number, one in enumerate(votes)))
-    assert some.choose_protocol() == chosen
+    members = new_members(
+        *(new_member(str(number), *protocols) for number, protocols in enumerate(votes))
+    )
+    assert members.choose_protocol() == chosen
 
 
 def test_supports_any_needs_the_support_of_all_members():
-    some = members(member("a", "x", "y"), member("b", "x"))
-    assert some.supports_any([GroupProtocol("x", b"")])
-    assert some.supports_any([GroupProtocol("z", b""), GroupProtocol("x", b"")])
-    assert not some.supports_any([GroupProtocol("y", b"")])
-    some.remove(some["b"])
-    assert some.supports_any([GroupProtocol("y", b"")])
-    some.set_protocols(some["a"], [GroupProtocol("z", b"")])
-    assert some.supports_any([GroupProtocol("z", b"")])
-    assert not some.supports_any([GroupProtocol("x", b"")])
+    members = new_members(new_member("a", "x", "y"), new_member("b", "x"))
+    assert members.supports_any([GroupProtocol("x", b"")])
+    assert members.supports_any([GroupProtocol("z", b""), GroupProtocol("x", b"")])
+    assert not members.supports_any([GroupProtocol("y", b"")])
+    members.remove(members["b"])
+    assert members.supports_any([GroupProtocol("y", b"")])
+    members.set_protocols(members["a"], [GroupProtocol("z", b"")])
+    assert members.supports_any([GroupProtocol("z", b"")])
+    assert not members.supports_any([GroupProtocol("x", b"")])
 
 
 def test_repeated_protocol_counts_once():
-    some = members(member("a", "x", "x"), member("b", "x"))
-    assert some.choose_protocol() == "x"
+    members = new_members(new_member("a", "x", "x"), new_member("b", "x"))
+    assert members.choose_protocol() == "x"
 
 
 def test_check_compares_member_id_and_instance_id():
-    some = members(member("a"), member("b", instance="i"))
-    assert some.check("a", None) is None
-    assert some.check("b", "i") is None
-    assert some.check("b", None) is None
-    assert some.check("c", None) is GroupRefusal.UNKNOWN_MEMBER_ID
-    assert some.check("a", "i") is GroupRefusal.FENCED_INSTANCE_ID
-    assert some.check("a", "j") is GroupRefusal.UNKNOWN_MEMBER_ID
+    members = new_members(new_member("a"), new_member("b", instance="i"))
+    assert members.check("a", None) is None
+    assert members.check("b", "i") is None
+    assert members.check("b", None) is None
+    assert members.check("c", None) is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert members.check("a", "i") is GroupRefusal.FENCED_INSTANCE_ID
+    assert members.check("a", "j") is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
 def test_instance_id_is_removed_with_its_member():
-    some = members(member("b", instance="i"))
-    assert (some.id_of("i"), some.id_of("j"), some.id_of(None)) == ("b", None, None)
-    some.remove(some["b"])
-    assert some.id_of("i") is None
+    members = new_members(new_member("b", instance="i"))
+    assert (members.id_of("i"), members.id_of("j"), members.id_of(None)) == ("b", None, None)
+    members.remove(members["b"])
+    assert members.id_of("i") is None
 
 
 def test_replacement_leads_and_has_to_sync_as_the_replaced_member():
-    some = members(member("a", "x", instance="i"), member("b", "x"))
-    some.not_synced |= {"a", "b"}
-    some.replace(some["a"], member("c", "x", "y", instance="i"))
-    assert (some.leader, some.id_of("i"), len(some)) == ("c", "c", 2)
-    assert some.not_synced == {"b", "c"}
-    some.replace(some["b"], member("d", "x"))
-    assert some.leader == "c"
+    members = new_members(new_member("a", "x", instance="i"), new_member("b", "x"))
+    members.not_synced |= {"a", "b"}
+    members.replace(members["a"], new_member("c", "x", "y", instance="i"))
+    assert (members.leader, members.id_of("i"), len(members)) == ("c", "c", 2)
+    assert members.not_synced == {"b", "c"}
+    members.replace(members["b"], new_member("d", "x"))
+    assert members.leader == "c"
 
 
-def test_replacement_of_a_synced_member_has_not_to_sync():
-    some = members(member("a", instance="i"))
-    some.replace(some["a"], member("c", instance="i"))
-    assert some.not_synced == set()
+def test_replacement_of_a_synced_member_does_not_have_to_sync():
+    members = new_members(new_member("a", instance="i"))
+    members.replace(members["a"], new_member("c", instance="i"))
+    assert members.not_synced == set()
 
 
 def test_all_have_joined_needs_every_member_and_no_pending_id():
-    some = members(member("a", joins=True), member("b"))
-    assert not some.have_all_joined
-    some["b"].pending_join = 2
-    assert some.have_all_joined
-    some.pending["c"] = 5
-    assert not some.have_all_joined
-    some.add(member("c", joins=True))
-    assert some.have_all_joined
+    members = new_members(new_member("a", joins=True), new_member("b"))
+    assert not members.have_all_joined
+    members["b"].pending_join = 2
+    assert members.have_all_joined
+    members.pending["c"] = 5
+    assert not members.have_all_joined
+    members.add(new_member("c", joins=True))
+    assert members.have_all_joined
 
 
-def test_longest_rebalance_timeout_holds():
-    assert members().rebalance_timeout_ms == 0
-    assert members(member("a", rebalance_ms=7), member("b")).rebalance_timeout_ms == 7
+def test_rebalance_timeout_is_the_longest_of_the_members():
+    assert new_members().rebalance_timeout_ms == 0
+    assert new_members(new_member("a", rebalance_ms=7), new_member("b")).rebalance_timeout_ms == 7

@@ -22,7 +22,7 @@ def test_new_members_extend_the_initial_delay():
     driven.pass_ms(DELAY_MS)
     assert not driven.answers
     driven.pass_ms(1_000)
-    assert [driven.answers[one].generation_id for one in (first, second)] == [1, 1]
+    assert [driven.answers[ticket].generation_id for ticket in (first, second)] == [1, 1]
 
 
 def test_initial_delay_is_limited_by_the_rebalance_timeout():
@@ -61,7 +61,7 @@ def test_only_the_leader_gets_the_list_of_members():
     driven = DrivenGroup()
     driven.stable("a", "b")
     leader, follower = driven.join("a"), driven.join("b")
-    assert [one.member_id for one in driven.answers[leader].members] == ["a", "b"]
+    assert [member.member_id for member in driven.answers[leader].members] == ["a", "b"]
     assert driven.answers[follower].members == ()
     assert driven.answers[follower].leader == "a"
 
@@ -70,13 +70,13 @@ def test_member_that_does_not_join_in_time_is_removed():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     newcomer = driven.join(new_id="c")
-    again = driven.join("b")
+    rejoin = driven.join("b")
     while driven.now_ms < 1_000_000 + REBALANCE_MS:
         driven.heartbeat("a", generation)
         assert newcomer not in driven.answers
         driven.pass_ms(SESSION_MS // 2)
-    assert driven.answers[again].leader == "b"
-    assert [one.member_id for one in driven.answers[again].members] == ["b", "c"]
+    assert driven.answers[rejoin].leader == "b"
+    assert [member.member_id for member in driven.answers[rejoin].members] == ["b", "c"]
     assert driven.heartbeat("a", generation) is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
@@ -96,7 +96,7 @@ def test_static_members_stay_without_joining():
     newcomer = driven.join(new_id="b")
     driven.pass_ms(REBALANCE_MS)
     assert driven.answers[newcomer].leader == "b"
-    assert [one.member_id for one in driven.answers[newcomer].members] == ["a", "b"]
+    assert [member.member_id for member in driven.answers[newcomer].members] == ["a", "b"]
 
 
 def test_generation_does_not_start_without_a_joined_member():
@@ -128,7 +128,7 @@ def test_generation_is_stored_with_the_responses():
     stored = driven.stored
     assert (stored.generation_id, stored.leader, stored.protocol) == (1, "a", "range")
     assert stored.state_since_ms == driven.now_ms
-    assert [(one.member_id, one.assignment) for one in stored.members] == [("a", b"")]
+    assert [(member.member_id, member.assignment) for member in stored.members] == [("a", b"")]
 
 
 def test_assignments_are_cleared_in_the_next_generation():

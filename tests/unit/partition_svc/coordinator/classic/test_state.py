@@ -1,4 +1,4 @@
-"""The table of transitions: the code takes every row of it, and no transition beside it."""
+"""Transitions of classic groups: requests reach each row of the table, and no other transition."""
 
 import ast
 from itertools import product
@@ -24,7 +24,7 @@ State, Event = ClassicGroupState, ClassicGroupEvent
 
 
 def start_and_leave():
-    """A generation of one member, which leaves before its assignment; the group is deleted."""
+    """Starts a generation of one member, which leaves before its assignment; deletes the group."""
     driven = DrivenGroup()
     driven.join(new_id="a")
     driven.leave("a")
@@ -44,11 +44,11 @@ def load():
 
 
 def downgrade():
-    world = SimulatedConsumerGroup(a=2)
-    consumer, classic = Reader(world, "m1"), ClassicReader(world)
+    simulated = SimulatedConsumerGroup(a=2)
+    consumer, classic = Reader(simulated, "m1"), ClassicReader(simulated)
     run(consumer, classic)
     consumer.leave()
-    assert world.group.listed().group_type == "classic"
+    assert simulated.group.listed().group_type == "classic"
 
 
 SCENARIOS = {
@@ -65,7 +65,7 @@ SCENARIOS = {
 
 
 @pytest.fixture
-def taken(monkeypatch):
+def recorded_transitions(monkeypatch):
     """The transitions that groups take during the test."""
     transitions = set()
     transition = ClassicGroup.transition
@@ -80,10 +80,10 @@ def taken(monkeypatch):
 
 
 @pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row[0].name} {row[1].name}")
-def test_requests_reach_every_row_of_the_table(taken, row):
+def test_requests_reach_every_row_of_the_table(recorded_transitions, row):
     SCENARIOS[row]()
-    assert row in taken
-    assert taken <= TRANSITIONS.keys()
+    assert row in recorded_transitions
+    assert recorded_transitions <= TRANSITIONS.keys()
 
 
 def test_every_other_event_is_illegal_and_leaves_the_state():

@@ -4,8 +4,8 @@ from common.ports.group_errors import GroupRefusal
 from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
 
 
-def stable_pair():
-    """Static members a, the leader, and b, as instances i and j."""
+def form_stable_group():
+    """Forms a group of static members: a, the leader, is instance i, and b is instance j."""
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i")
     driven.sync("a", driven.answers[first].generation_id, {"a": b"1"})
@@ -17,7 +17,7 @@ def stable_pair():
 
 
 def test_returning_follower_keeps_its_assignment_without_a_rebalance():
-    driven, generation = stable_pair()
+    driven, generation = form_stable_group()
     joined = driven.answers[driven.join(new_id="c", instance="j")]
     assert (joined.member_id, joined.generation_id, joined.leader) == ("c", generation, "a")
     assert (joined.members, joined.skip_assignment) == ((), False)
@@ -26,7 +26,7 @@ def test_returning_follower_keeps_its_assignment_without_a_rebalance():
 
 
 def test_former_member_id_is_fenced():
-    driven, generation = stable_pair()
+    driven, generation = form_stable_group()
     driven.join(new_id="c", instance="j")
     fenced = GroupRefusal.FENCED_INSTANCE_ID
     assert driven.heartbeat("b", generation, "j") is fenced
@@ -37,25 +37,25 @@ def test_former_member_id_is_fenced():
 
 
 def test_new_member_id_is_stored_with_the_response():
-    driven, generation = stable_pair()
+    driven, generation = form_stable_group()
     driven.join(new_id="c", instance="i")
     assert driven.stored.leader == "c"
     assert driven.stored.generation_id == generation
-    members = {one.member_id: one for one in driven.stored.members}
+    members = {member.member_id: member for member in driven.stored.members}
     assert (members["c"].group_instance_id, members["c"].assignment) == ("i", b"1")
     assert members.keys() == {"b", "c"}
 
 
 def test_returning_leader_skips_the_assignment():
-    driven, _ = stable_pair()
+    driven, _ = form_stable_group()
     joined = driven.answers[driven.join(new_id="c", instance="i", may_skip_assignment=True)]
     assert joined.leader == "c"
     assert joined.skip_assignment
-    assert {one.member_id for one in joined.members} == {"b", "c"}
+    assert {member.member_id for member in joined.members} == {"b", "c"}
 
 
 def test_returning_leader_of_an_older_version_gets_another_leader_id():
-    driven, _ = stable_pair()
+    driven, _ = form_stable_group()
     joined = driven.answers[driven.join(new_id="c", instance="i")]
     assert joined.leader == "a"
     assert (joined.members, joined.skip_assignment) == ((), False)
@@ -71,22 +71,22 @@ def test_return_that_changes_the_chosen_protocol_rebalances():
 
 
 def test_return_before_the_assignment_rebalances():
-    driven, generation = stable_pair()
+    driven, generation = form_stable_group()
     driven.join("a", instance="i")
     driven.join("b", instance="j")
-    waiting = driven.sync("b", generation + 1)
+    pending_sync = driven.sync("b", generation + 1)
     returned = driven.join(new_id="c", instance="j")
-    assert driven.answers[waiting].refusal is GroupRefusal.FENCED_INSTANCE_ID
+    assert driven.answers[pending_sync].refusal is GroupRefusal.FENCED_INSTANCE_ID
     assert returned not in driven.answers
     assert driven.state == "PreparingRebalance"
 
 
 def test_return_during_the_join_phase_replaces_the_pending_join():
-    driven, generation = stable_pair()
-    before = driven.join("a", instance="i")
+    driven, generation = form_stable_group()
+    pending_join = driven.join("a", instance="i")
     returned = driven.join(new_id="c", instance="i")
-    assert driven.answers[before].refusal is GroupRefusal.FENCED_INSTANCE_ID
-    assert driven.answers[before].member_id == "a"
+    assert driven.answers[pending_join].refusal is GroupRefusal.FENCED_INSTANCE_ID
+    assert driven.answers[pending_join].member_id == "a"
     driven.join("b", instance="j")
     assert driven.answers[returned].generation_id == generation + 1
     assert driven.answers[returned].leader == "c"
@@ -94,17 +94,17 @@ def test_return_during_the_join_phase_replaces_the_pending_join():
 
 @pytest.mark.parametrize("passed_ms", [SESSION_MS - 1, SESSION_MS])
 def test_absent_static_member_stays_until_its_session_expires(passed_ms):
-    driven, generation = stable_pair()
+    driven, generation = form_stable_group()
     driven.heartbeat("a", generation)
     driven.pass_ms(passed_ms // 2)
     driven.heartbeat("a", generation)
     driven.pass_ms(passed_ms - passed_ms // 2)
-    is_expected = passed_ms < SESSION_MS
-    assert (driven.heartbeat("a", generation) is None) == is_expected
+    is_accepted = passed_ms < SESSION_MS
+    assert (driven.heartbeat("a", generation) is None) == is_accepted
 
 
 def test_returning_member_has_a_new_session():
-    driven, generation = stable_pair()
+    driven, generation = form_stable_group()
     driven.pass_ms(SESSION_MS - 1)
     driven.heartbeat("a", generation)
     driven.join(new_id="c", instance="j")

@@ -4,8 +4,8 @@ from common.ports.group_errors import GroupRefusal
 from tests.support.groups.driven_group import DrivenGroup
 
 
-def two_joined():
-    """Members a, the leader, and b in generation 2 that waits for its assignment."""
+def join_two_members():
+    """Joins a, the leader, and b into generation 2, which waits for its assignment."""
     driven = DrivenGroup()
     driven.stable("a")
     driven.join(new_id="b")
@@ -14,7 +14,7 @@ def two_joined():
 
 
 def test_followers_wait_for_the_assignment():
-    driven = two_joined()
+    driven = join_two_members()
     follower = driven.sync("b", 2)
     assert follower not in driven.answers
     leader = driven.sync("a", 2, {"a": b"1", "b": b"2"})
@@ -26,39 +26,39 @@ def test_followers_wait_for_the_assignment():
 
 
 def test_sync_after_the_leader_gets_the_assignment_at_once():
-    driven = two_joined()
+    driven = join_two_members()
     driven.sync("a", 2, {"a": b"1", "b": b"2"})
     assert driven.answers[driven.sync("b", 2)].assignment == b"2"
 
 
 def test_assignment_is_stored_with_the_responses():
-    driven = two_joined()
+    driven = join_two_members()
     driven.sync("a", 2, {"a": b"1", "b": b"2"})
-    assert [one.assignment for one in driven.stored.members] == [b"1", b"2"]
+    assert [member.assignment for member in driven.stored.members] == [b"1", b"2"]
     assert driven.stored.generation_id == 2
 
 
 def test_member_without_assignment_gets_an_empty_one():
-    driven = two_joined()
-    driven.sync("a", 2, {"a": b"1", "x": b"nobody's"})
+    driven = join_two_members()
+    driven.sync("a", 2, {"a": b"1", "x": b"ignored"})
     synced = driven.answers[driven.sync("b", 2)]
     assert (synced.assignment, synced.refusal) == (b"", None)
 
 
 def test_repeated_sync_of_the_leader_changes_nothing():
-    driven = two_joined()
+    driven = join_two_members()
     driven.sync("a", 2, {"a": b"1"})
     assert driven.answers[driven.sync("a", 2, {"a": b"other"})].assignment == b"1"
 
 
 def test_assignments_of_followers_are_ignored():
-    driven = two_joined()
+    driven = join_two_members()
     assert driven.sync("b", 2, {"a": b"", "b": b"all"}) not in driven.answers
     assert driven.state == "CompletingRebalance"
 
 
 def test_repeated_sync_responds_to_both():
-    driven = two_joined()
+    driven = join_two_members()
     first, second = driven.sync("b", 2), driven.sync("b", 2)
     assert driven.answers[first].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
     driven.sync("a", 2, {"b": b"2"})
@@ -76,7 +76,7 @@ def test_repeated_sync_responds_to_both():
     ],
 )
 def test_sync_of_another_generation_or_protocol_is_rejected(member_id, fields, refusal):
-    driven = two_joined()
+    driven = join_two_members()
     ticket = driven.sync(member_id, **{"generation_id": 2, **fields})
     assert driven.answers[ticket].refusal is refusal
 
@@ -90,7 +90,7 @@ def test_sync_during_the_join_phase_is_rejected():
 
 
 def test_pending_syncs_are_rejected_when_the_leader_leaves():
-    driven = two_joined()
+    driven = join_two_members()
     follower = driven.sync("b", 2)
     driven.leave("a")
     assert driven.answers[follower].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
@@ -98,7 +98,7 @@ def test_pending_syncs_are_rejected_when_the_leader_leaves():
 
 
 def test_pending_sync_of_a_leaving_member_is_rejected():
-    driven = two_joined()
+    driven = join_two_members()
     follower = driven.sync("b", 2)
     driven.leave("b")
     assert driven.answers[follower].refusal is GroupRefusal.UNKNOWN_MEMBER_ID

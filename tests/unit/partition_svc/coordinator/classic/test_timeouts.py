@@ -29,11 +29,11 @@ def test_session_does_not_expire_while_a_join_is_pending():
     driven.join("b", session_ms=1_000_000, metadata=b"new")
     driven.join("a", session_ms=SESSION_MS)
     driven.sync("a", 3, {})
-    waiting = driven.join("a", session_ms=SESSION_MS)
+    pending = driven.join("a", session_ms=SESSION_MS)
     driven.pass_ms(REBALANCE_MS - 1)
-    assert waiting not in driven.answers
+    assert pending not in driven.answers
     driven.pass_ms(1)
-    assert driven.answers[waiting].refusal is None
+    assert driven.answers[pending].refusal is None
 
 
 def test_session_does_not_expire_while_a_sync_is_pending():
@@ -41,11 +41,11 @@ def test_session_does_not_expire_while_a_sync_is_pending():
     driven.stable("a", session_ms=1_000_000)
     driven.join(new_id="b", session_ms=SESSION_MS)
     driven.join("a", session_ms=1_000_000)
-    waiting = driven.sync("b", 2)
+    pending = driven.sync("b", 2)
     driven.pass_ms(REBALANCE_MS - 1)
-    assert waiting not in driven.answers
+    assert pending not in driven.answers
     driven.sync("a", 2, {"b": b"2"})
-    assert driven.answers[waiting].assignment == b"2"
+    assert driven.answers[pending].assignment == b"2"
     driven.pass_ms(SESSION_MS - 1)
     assert driven.heartbeat("b", 2) is None
 
@@ -83,9 +83,9 @@ def test_leader_without_sync_is_replaced():
     driven.stable("a", session_ms=1_000_000)
     driven.join(new_id="b")
     driven.join("a", session_ms=1_000_000)
-    waiting = driven.sync("b", 2)
+    pending = driven.sync("b", 2)
     driven.pass_ms(REBALANCE_MS)
-    assert driven.answers[waiting].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.answers[pending].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
     assert driven.answers[driven.join("b")].leader == "b"
 
 
@@ -131,7 +131,7 @@ def test_loaded_group_without_assignment_rebalances():
     assert driven.answers[sync].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
     assert driven.heartbeat("b", 2) is GroupRefusal.REBALANCE_IN_PROGRESS
     tickets = [driven.join("a"), driven.join("b")]
-    assert [driven.answers[one].generation_id for one in tickets] == [3, 3]
+    assert [driven.answers[ticket].generation_id for ticket in tickets] == [3, 3]
 
 
 def test_rebalance_after_a_load_waits_for_one_rebalance_timeout():

@@ -17,7 +17,7 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 
 TOPIC = bytes(range(16))
-PARTS = frozenset({(TOPIC, 1), (TOPIC, 300), (b"\xff" * 16, 0)})
+PARTITIONS = frozenset({(TOPIC, 1), (TOPIC, 300), (b"\xff" * 16, 0)})
 CLIENT = GroupClient("client", "/127.0.0.1")
 
 RECORDS = [
@@ -45,9 +45,9 @@ RECORDS = [
     SubscriptionRecord("g", "m", None),
     TargetEpochRecord("g", 3),
     TargetEpochRecord("g", None),
-    TargetRecord("g", "m", PARTS),
+    TargetRecord("g", "m", PARTITIONS),
     TargetRecord("g", "m", frozenset()),
-    CurrentRecord("g", "m", StoredCurrent(5, -2, 2, PARTS, frozenset({(TOPIC, 0)}))),
+    CurrentRecord("g", "m", StoredCurrent(5, -2, 2, PARTITIONS, frozenset({(TOPIC, 0)}))),
     CurrentRecord("g", "m", None),
 ]
 
@@ -92,7 +92,7 @@ def test_encoded_records_are_decoded(record):
             + "00"
             + "00000005"
             + "00"
-            # One tagged field 0 of 14 bytes: it is there, session, one protocol.
+            # Tagged field 0 of 14 bytes: present, session timeout, one protocol.
             + "01000e"
             + "01"
             + "00000009"
@@ -109,12 +109,12 @@ def test_encoded_records_are_decoded(record):
         ),
     ],
 )
-def test_bytes_are_those_of_kafkas_formats(record, key, value):
+def test_encoded_bytes_are_those_of_kafkas_formats(record, key, value):
     entry = encode(record)
     assert (entry.key.hex(), entry.value.hex()) == (key, value)
 
 
-@pytest.mark.parametrize("record", [one for one in RECORDS if one.value is not None])
+@pytest.mark.parametrize("record", [record for record in RECORDS if record.value is not None])
 def test_cut_bytes_are_malformed(record):
     entry = encode(record)
     for size in range(len(entry.value)):

@@ -10,7 +10,7 @@ from partition_svc.coordinator.records.fields import (
 )
 
 
-def test_texts_and_bytes_have_their_length_before_them():
+def test_texts_and_bytes_are_prefixed_with_their_length():
     assert packed("ab") == b"\0\2ab"
     assert packed("é") == b"\0\2\xc3\xa9"
     assert packed(None) == b"\xff\xff"

@@ -67,7 +67,7 @@ def test_versions_without_a_topic_id_have_it_as_a_header():
     assert decode(key, value, headers).value.topic_id == TOPIC_ID
     # Version 3 is what earlier releases wrote.
     assert decode(key, OFFSET_VALUE_3, header) == record(offset(topic_id=TOPIC_ID))
-    assert decode(key, OFFSET_VALUE_3, ((b"of somebody else", None),)) == record(offset())
+    assert decode(key, OFFSET_VALUE_3, ((b"another header", None),)) == record(offset())
 
 
 @pytest.mark.parametrize("metadata", ["", "é", "x" * 4096])
@@ -105,16 +105,16 @@ def test_older_and_newer_groups_are_read():
     time, client = b"\0\0\0\0\0\0\3\xe8", b"\0\1c\0\2/h"
     tail = b"\0\0\0\3sub\0\0\0\2as"
     (member,) = GROUP.members
-    read = decode(
+    decoded = decode(
         GROUP_KEY, b"\0\0" + head + b"\0\0\0\1" + b"\0\2m1" + client + b"\0\0\x75\x30" + tail
     )
-    old = member._replace(rebalance_timeout_ms=30000)
-    assert read == GroupRecord("g", GROUP._replace(state_since_ms=-1, members=(old,)))
+    old_member = member._replace(rebalance_timeout_ms=30000)
+    assert decoded == GroupRecord("g", GROUP._replace(state_since_ms=-1, members=(old_member,)))
     times = b"\0\0\xea\x60\0\0\x75\x30"
-    one = b"\0\0\0\1\0\2m1" + client + times + tail
-    read = decode(GROUP_KEY, b"\0\1" + head + one)
-    assert read == GroupRecord("g", GROUP._replace(state_since_ms=-1))
-    assert decode(GROUP_KEY, b"\0\2" + head + time + one) == GroupRecord("g", GROUP)
+    members = b"\0\0\0\1\0\2m1" + client + times + tail
+    decoded = decode(GROUP_KEY, b"\0\1" + head + members)
+    assert decoded == GroupRecord("g", GROUP._replace(state_since_ms=-1))
+    assert decode(GROUP_KEY, b"\0\2" + head + time + members) == GroupRecord("g", GROUP)
     value = (
         b"\0\4" b"\x09consumer" b"\0\0\0\5" b"\6range" b"\3m1" + time
         + b"\2" b"\3m1" b"\0" b"\2c" b"\3/h" + times + b"\4sub" b"\3as" b"\0" b"\0"
