@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.load import client, requests, responses
-from benchmarks.processes.processes import Memory, Process
+from benchmarks.processes.processes import ROOT, Memory, Process
 from benchmarks.report.results import BASELINE, BASELINE_HOP, STANDALONE, THREE_PROCESSES
 from benchmarks.throughput.throughput import Target
 
@@ -56,22 +56,25 @@ class Broker:
 
 
 @contextmanager
-def standalone(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
-    """`ringlog standalone` with its data below `data`."""
+def standalone(data: Path, *, run: Run = plainly, root: Path | None = None) -> Iterator[Broker]:
+    """`ringlog standalone` of the checkout `root`, or of this one, with its data below `data`."""
     process = _start(
         "ringlog",
         data,
         [*run(data / "ringlog"), "ringlog", "standalone"],
         ["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", "--data-dir", str(data)],
+        root,
     )
     with _stopping(process):
         yield Broker(STANDALONE, [process])
 
 
 @contextmanager
-def three_processes(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
-    """The three services apart, on one machine."""
-    with _services(data, run, ["partition"], ["gateway"]) as processes:
+def three_processes(
+    data: Path, *, run: Run = plainly, root: Path | None = None
+) -> Iterator[Broker]:
+    """The three services apart, on one machine; of the checkout `root`, or of this one."""
+    with _services(data, run, ["partition"], ["gateway"], root) as processes:
         yield Broker(THREE_PROCESSES, processes)
 
 
@@ -86,7 +89,11 @@ def cluster(data: Path, *, partitions: int, gateways: int) -> Iterator[Broker]:
 
 @contextmanager
 def _services(
-    data: Path, run: Run, members: Sequence[str], gateways: Sequence[str]
+    data: Path,
+    run: Run,
+    members: Sequence[str],
+    gateways: Sequence[str],
+    root: Path | None = None,
 ) -> Iterator[list[Process]]:
     """Gateways first, then partition services, then the metadata service."""
     with ExitStack() as stack:
@@ -94,7 +101,7 @@ def _services(
         def start(service: str, name: str, settings: dict[str, str]) -> Process:
             settings = {"grpc.listen": "127.0.0.1:0", **settings}
             flags = [word for item in settings.items() for word in ("--set", "=".join(item))]
-            process = _start(name, data, [*run(data / name), f"{service}_svc"], flags)
+            process = _start(name, data, [*run(data / name), f"{service}_svc"], flags, root)
             stack.enter_context(_stopping(process))
             return process
 
@@ -140,9 +147,11 @@ DEPLOYMENTS = (standalone, three_processes)
 PEERS = (baseline, baseline_hop)
 
 
-def _start(name: str, data: Path, command: Sequence[str], flags: Sequence[str]) -> Process:
+def _start(
+    name: str, data: Path, command: Sequence[str], flags: Sequence[str], root: Path | None = None
+) -> Process:
     data.mkdir(parents=True, exist_ok=True)
-    return Process(name, [*command, *flags], log_path=data / f"{name}.log")
+    return Process(name, [*command, *flags], log_path=data / f"{name}.log", root=root or ROOT)
 
 
 @contextmanager

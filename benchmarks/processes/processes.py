@@ -16,7 +16,8 @@ _T = TypeVar("_T")
 STOP_SECONDS_MAX = 15.0
 START_SECONDS_MAX = 60.0
 
-_ROOT = Path(__file__).parent.parent.parent
+#: The checkout that this file is in.
+ROOT = Path(__file__).parent.parent.parent
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -28,7 +29,7 @@ class Memory(NamedTuple):
 
 
 class Process:
-    """A running Python module of this repository; its output goes to `log_path`."""
+    """A running Python module of the checkout `root`; its output goes to `log_path`."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Process:
         *,
         log_path: Path,
         environment: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -44,7 +46,7 @@ class Process:
             self.started_at = time.perf_counter()
             self._child = subprocess.Popen(
                 [sys.executable, *arguments],
-                cwd=_ROOT,
+                cwd=root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -56,9 +58,9 @@ class Process:
         return self._child.pid
 
     def cpu_seconds(self) -> float:
-        """User and system time of all threads so far, in steps of one clock tick (10 ms)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        """Time on a CPU of the threads that are alive, counted in nanoseconds by the scheduler."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def cpu_seconds_by_thread(self) -> dict[str, float]:
         """The same for each name of threads that are alive now."""
