@@ -35,14 +35,14 @@ def test_invariants_of_groups_hold_under_random_failures(seed):
         raise
 
 
-def test_dice_reach_every_kind_of_answer():
+def test_random_steps_reach_every_kind_of_response():
     seen = set()
     for seed in range(40):
         simulated = SimulatedGroup(seed)
         for _ in range(STEPS):
             simulated.step()
         seen |= simulated.seen
-    wanted = {"crash", "interruption"} | {("Joined", one) for one in JOIN_REFUSALS}
+    expected = {"crash", "interruption"} | {("Joined", refusal) for refusal in JOIN_REFUSALS}
     for kind in ("Synced", "HeartbeatTaken", "CommitResult"):
-        wanted |= {(kind, one) for one in (None, *MEMBER_REFUSALS)}
-    assert wanted <= seen
+        expected |= {(kind, refusal) for refusal in (None, *MEMBER_REFUSALS)}
+    assert expected <= seen

@@ -1,7 +1,7 @@
-"""Whatever clients ask, and whatever fails: what a shard has in memory of its groups is in its log.
+"""Memory and log of a shard agree under invalid requests and exceptions.
 
-Requests are as no client would make them: for unknown and foreign members, with ids that have no
-room in a record, with records that have no room in a batch, and ended by exceptions anywhere.
+No client would send such requests: for unknown members and those of other groups, with ids too
+long for a record, with records too large for a batch. Exceptions interrupt calls at any line.
 
 A failing run is repeated with its seed: `SEED=17 make test TESTS=tests/simulation`.
 """
@@ -55,19 +55,21 @@ BATCH_BYTES_MAX = 200_000
 
 
 class Simulation:
+    """Random calls to one shard, whose memory is compared with its log after each call."""
+
     def __init__(self, seed, core):
         self.rng = random.Random(seed)
         self.core = core
         self.now_ms = 1_000_000
         self.numbers = count(1)
         self.failures = []
-        self.refused = self.taken = 0
-        #: Member ids and epochs that were ever given out.
-        self.members = [("", -1), ("nobody", 3)]
+        self.refused = self.accepted = 0
+        #: Member ids and epochs of all replies.
+        self.members = [("", -1), ("unknown", 3)]
         view = ClusterView()
         topics = [
-            Topic(one, name, (Placement("p", 1),) * 4)
-            for one, name in zip(TOPIC_IDS, "tu", strict=True)
+            Topic(topic_id, name, (Placement("p", 1),) * 4)
+            for topic_id, name in zip(TOPIC_IDS, "tu", strict=True)
         ]
         view.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics))
         writer = CoordinatorWriter(
@@ -79,44 +81,44 @@ class Simulation:
     async def step(self):
         group_id = self.rng.choice("gh")
         call = self.rng.choice(
-            [self.join, self.join, self.sync, self.beat, self.leave, self.commit, self.commit]
-            + [self.consumer_beat] * 3
+            [self.join, self.join, self.sync, self.heartbeat, self.leave, self.commit, self.commit]
+            + [self.consumer_heartbeat] * 3
             + [self.delete, self.delete_offsets, self.pass_time]
         )(group_id)
         if self.rng.random() < 0.2:
-            call = partial(interrupted, call, self.rng.randrange(150))
+            call = partial(call_interrupted, call, self.rng.randrange(150))
         ticket = self.shard.execute(group_id, call, lambda refusal: refusal)
         await asyncio.sleep(0)
         await self.shard.wait_idle()
         await self.check()
         if ticket.done():
-            self.receive(ticket.result())
+            self.record_reply(ticket.result())
 
     async def check(self):
         loaded = await load(self.core, LOG)
         groups = {group.group_id: group for group in self.shard.groups()}
         for group_id in groups.keys() | loaded.keys():
             group = groups.get(group_id)
-            in_memory = LoadedGroup() if group is None else kept(group)
-            assert in_memory == normal(loaded.get(group_id, LoadedGroup()))
+            in_memory = LoadedGroup() if group is None else read_logged_state(group)
+            assert in_memory == normalize(loaded.get(group_id, LoadedGroup()))
         assert self.failures == []
 
-    def receive(self, reply):
+    def record_reply(self, reply):
         refusal = getattr(reply, "refusal", reply)
         self.refused += refusal is not None
-        self.taken += refusal is None
+        self.accepted += refusal is None
         if getattr(reply, "member_id", ""):
             epoch = getattr(reply, "generation_id", getattr(reply, "member_epoch", -1))
             self.members.append((reply.member_id, epoch))
 
-    def member(self):
+    def pick_member(self):
         return self.rng.choice(self.members[-12:] + self.members[:2])
 
-    def instance(self):
+    def pick_instance_id(self):
         return self.rng.choice([None, None, None, "i", "j", TOO_LONG])
 
-    def metadata(self):
-        names = self.rng.choice([["t"], ["t", "u"], ["nowhere"], []])
+    def pick_metadata(self):
+        names = self.rng.choice([["t"], ["t", "u"], ["missing"], []])
         owned = [("t", 1)] if self.rng.random() < 0.3 else []
         metadata = subscription(names, owned)
         return self.rng.choice(
@@ -128,12 +130,12 @@ class Simulation:
         names = self.rng.choice([["range"], ["range", "sticky"], ["range", "range"], [], ["", "x"]])
         request = JoinGroup(
             group_id,
-            self.member()[0],
+            self.pick_member()[0],
             self.rng.choice(["consumer", "consumer", "consumer", "connect", ""]),
-            [GroupProtocol(name, self.metadata()) for name in names],
+            [GroupProtocol(name, self.pick_metadata()) for name in names],
             self.rng.choice([30_000, 30_000, 6_000, -1]),
             self.rng.choice([60_000, 0, -5, 2**31 - 1]),
-            self.instance(),
+            self.pick_instance_id(),
             client,
             needs_member_id=self.rng.random() < 0.3,
             may_skip_assignment=self.rng.random() < 0.5,
@@ -141,23 +143,25 @@ class Simulation:
         return lambda group, *rest: group.join(request, *rest, f"m{next(self.numbers)}")
 
     def sync(self, group_id):
-        plan = self.rng.choice([assignment([("t", 0)]), b"", b"garbage", bytes(150_000)])
-        shares = [MemberAssignment(self.member()[0], plan) for _ in range(3)]
-        request = SyncGroup(group_id, *self.member(), self.instance(), assignments=shares)
+        encoded = self.rng.choice([assignment([("t", 0)]), b"", b"garbage", bytes(150_000)])
+        assignments = [MemberAssignment(self.pick_member()[0], encoded) for _ in range(3)]
+        request = SyncGroup(
+            group_id, *self.pick_member(), self.pick_instance_id(), assignments=assignments
+        )
         return lambda group, *rest: group.sync(request, *rest)
 
-    def beat(self, group_id):
-        request = GroupHeartbeat(group_id, *self.member(), self.instance())
+    def heartbeat(self, group_id):
+        request = GroupHeartbeat(group_id, *self.pick_member(), self.pick_instance_id())
         return lambda group, *rest: group.heartbeat(request, *rest)
 
     def leave(self, group_id):
-        leaving = [LeavingMember(self.member()[0], self.instance()) for _ in range(2)]
+        leaving = [LeavingMember(self.pick_member()[0], self.pick_instance_id()) for _ in range(2)]
         return lambda group, *rest: group.leave(LeaveGroup(group_id, leaving), *rest)
 
     def commit(self, group_id):
         offsets = [
             OffsetToCommit(
-                self.rng.choice(["t", "u", "nowhere", TOO_LONG[: 100 * self.rng.randrange(400)]]),
+                self.rng.choice(["t", "u", "missing", TOO_LONG[: 100 * self.rng.randrange(400)]]),
                 self.rng.randrange(3),
                 self.rng.choice([next(self.numbers), 2**63 - 1, -1]),
                 self.rng.choice([-1, 7]),
@@ -168,22 +172,22 @@ class Simulation:
             )
             for _ in range(self.rng.randrange(1, 4))
         ]
-        who = self.rng.choice([("", -1), self.member()])
-        request = CommitOffsets(group_id, offsets, *who, self.instance())
+        identity = self.rng.choice([("", -1), self.pick_member()])
+        request = CommitOffsets(group_id, offsets, *identity, self.pick_instance_id())
         return lambda group, *rest: group.commit(request, *rest)
 
-    def consumer_beat(self, group_id):
-        member_id, epoch = self.member()
+    def consumer_heartbeat(self, group_id):
+        member_id, epoch = self.pick_member()
         partitions = self.rng.choice([[], [0, 1], [-1, 99]])
         owned = [OwnedPartitions(self.rng.choice(TOPIC_IDS), partitions)]
         request = ConsumerHeartbeat(
             group_id,
             self.rng.choice([member_id, f"m{next(self.numbers)}", TOO_LONG]),
             self.rng.choice([0, 0, 0, epoch, epoch, -1, -2, -3]),
-            self.instance(),
+            self.pick_instance_id(),
             self.rng.choice([None, None, "rack"]),
             self.rng.choice([30_000, -1, 0, -7]),
-            self.rng.choice([None, ["t"], ["t", "u"], ["nowhere"], [TOO_LONG] * 6]),
+            self.rng.choice([None, ["t"], ["t", "u"], ["missing"], [TOO_LONG] * 6]),
             self.rng.choice([None, None, "t|u", "(", ""]),
             self.rng.choice([None, "range", "uniform"]),
             self.rng.choice([None, [], [], owned]),
@@ -204,24 +208,24 @@ class Simulation:
     def pass_time(self, group_id):
         self.now_ms += self.rng.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
         call = self.rng.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
-        for one in self.shard.group_ids:
-            self.shard.apply(one, call)
+        for existing_id in self.shard.group_ids:
+            self.shard.apply(existing_id, call)
         return lambda group, *rest: group.fetch(FetchOffsets(group_id), *rest)
 
 
-def interrupted(call, lines, group, *rest):
+def call_interrupted(call, lines, group, *rest):
     with interrupted_after(lines):
         call(group, *rest)
     raise Interrupted
 
 
-def kept(group):
-    """Values that a group believes to be in its log."""
+def read_logged_state(group):
+    """Returns the state that the memory of a group expects in the log."""
     logged = group._logged
-    return normal(LoadedGroup(logged.stored, dict(logged.consumer), group.offsets._table))
+    return normalize(LoadedGroup(logged.stored, dict(logged.consumer), group.offsets._table))
 
 
-def normal(loaded):
+def normalize(loaded):
     if loaded.stored is not None:
         loaded.stored = loaded.stored._replace(members=tuple(loaded.stored.members))
     return loaded
@@ -238,7 +242,7 @@ def test_memory_and_log_never_differ(tmp_path, seed, caplog):
 
     with caplog.at_level(logging.ERROR):
         simulation = asyncio.run(scenario())
-    assert simulation.taken > 20
+    assert simulation.accepted > 20
     assert simulation.refused > 20
     bugs = [record.exc_info[0] for record in caplog.records if record.exc_info is not None]
     assert set(bugs) == {Interrupted}
