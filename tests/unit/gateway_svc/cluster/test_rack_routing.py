@@ -10,11 +10,11 @@ from gateway_svc.wire.apis.metadata import MetadataRequest, MetadataRequestTopic
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 from tests.unit.gateway_svc.handlers.fetch.test_handler import (
-    answers,
-    asked,
-    one_answer,
+    errors,
+    fetch_partition,
+    fetch_request,
+    only_partition,
     orders,
-    request,
 )
 
 # This gateway, 1, is in rack-a, and 2 is in rack-b.
@@ -24,14 +24,16 @@ from tests.unit.gateway_svc.handlers.fetch.test_handler import (
 def test_a_gateway_serves_racks_without_another_gateway_itself(rack):
     cluster = FakeCluster()
     assert preferred_replica(rack, cluster.context(11)) is None
-    response = cluster.send(fetch, request(orders(asked(0)), rack_id=rack), 11)
-    assert one_answer(response).records == [b"batch"]
-    assert one_answer(response).preferred_read_replica == -1
+    response = cluster.send(fetch, fetch_request(orders(fetch_partition(0)), rack_id=rack), 11)
+    assert only_partition(response).records == [b"batch"]
+    assert only_partition(response).preferred_read_replica == -1
 
 
 def test_a_gateway_names_the_preferred_replica_without_reading():
     cluster = FakeCluster()
-    response = cluster.send(fetch, request(orders(asked(1), asked(2)), rack_id="rack-b"), 11)
+    response = cluster.send(
+        fetch, fetch_request(orders(fetch_partition(1), fetch_partition(2)), rack_id="rack-b"), 11
+    )
     assert not cluster.partitions.fetches
     for partition in response.responses[0].partitions:
         assert (partition.error_code, partition.preferred_read_replica) == (ErrorCode.NONE, 2)
@@ -63,7 +65,11 @@ def test_the_preferred_replica_is_a_replica_in_metadata():
     asked_for = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
     (topic,) = cluster.send(metadata, asked_for, 13).topics
     response = cluster.send(
-        fetch, request(orders(asked(0), asked(1), asked(2)), rack_id="rack-b"), 12
+        fetch,
+        fetch_request(
+            orders(fetch_partition(0), fetch_partition(1), fetch_partition(2)), rack_id="rack-b"
+        ),
+        12,
     )
     for partition in response.responses[0].partitions:
         assert (
@@ -74,12 +80,14 @@ def test_the_preferred_replica_is_a_replica_in_metadata():
 
 def test_unknown_partitions_have_their_error_without_a_preferred_replica():
     cluster = FakeCluster()
-    response = cluster.send(fetch, request(orders(asked(9), asked(0)), rack_id="rack-b"), 11)
-    assert answers(response) == [
+    response = cluster.send(
+        fetch, fetch_request(orders(fetch_partition(9), fetch_partition(0)), rack_id="rack-b"), 11
+    )
+    assert errors(response) == [
         ("orders", 9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
         ("orders", 0, ErrorCode.NONE),
     ]
-    cluster.send(fetch, request(orders(asked(9)), rack_id="rack-b"), 11)
+    cluster.send(fetch, fetch_request(orders(fetch_partition(9)), rack_id="rack-b"), 11)
     # An empty list would ask for every log that there is.
     assert cluster.partitions.described == [LogId(ORDERS.topic_id, 0)]
 
@@ -88,12 +96,12 @@ def test_a_refusal_of_the_owner_becomes_its_error():
     cluster = FakeCluster()
     log = LogId(ORDERS.topic_id, 0)
     cluster.partitions.descriptions = [LogDescription(log, refusal=Refusal.NOT_OWNER)]
-    response = cluster.send(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
-    assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
+    response = cluster.send(fetch, fetch_request(orders(fetch_partition(0)), rack_id="rack-b"), 11)
+    assert errors(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
 
 
 def test_an_unavailable_owner_is_a_retriable_error():
     cluster = FakeCluster()
     cluster.partitions.error = BackendUnavailable("away")
-    response = cluster.send(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
-    assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
+    response = cluster.send(fetch, fetch_request(orders(fetch_partition(0)), rack_id="rack-b"), 11)
+    assert errors(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]

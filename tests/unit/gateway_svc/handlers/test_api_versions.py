@@ -13,7 +13,7 @@ def request(name: str = "librdkafka", version: str = "2.0.1-rc.1") -> ApiVersion
     return ApiVersionsRequest(client_software_name=name, client_software_version=version)
 
 
-def test_apis_are_listed_by_key_with_their_versions():
+def test_api_versions_lists_apis_by_key():
     response = FakeCluster().send(HANDLER, request(), 3)
     assert [(api.api_key, api.min_version, api.max_version) for api in response.api_keys] == [
         (1, 0, 18),
@@ -23,21 +23,25 @@ def test_apis_are_listed_by_key_with_their_versions():
 
 
 @pytest.mark.parametrize(("version", "supported"), [(3, []), (4, [("group.version", 0, 1)])])
-def test_consumer_groups_are_a_feature_that_is_on(version, supported):
+def test_api_versions_lists_group_version_as_finalized(version, supported):
     response = FakeCluster().send(HANDLER, request(), version)
     assert [
         (feature.name, feature.min_version, feature.max_version)
         for feature in response.supported_features
     ] == supported
-    (on,) = response.finalized_features
-    assert (on.name, on.min_version_level, on.max_version_level) == ("group.version", 1, 1)
+    (finalized,) = response.finalized_features
+    assert (finalized.name, finalized.min_version_level, finalized.max_version_level) == (
+        "group.version",
+        1,
+        1,
+    )
     assert response.finalized_features_epoch == 0
 
 
 @pytest.mark.parametrize(
     ("name", "version"), [("", "1"), ("a", ""), ("-a", "1"), ("a", "1."), ("a b", "1"), ("ä", "1")]
 )
-def test_a_client_that_names_its_software_badly_is_refused_from_version_3_on(name, version):
-    refused = FakeCluster().send(HANDLER, request(name, version), 3)
-    assert (refused.error_code, refused.api_keys) == (ErrorCode.INVALID_REQUEST, [])
+def test_api_versions_rejects_an_invalid_software_name_since_version_3(name, version):
+    response = FakeCluster().send(HANDLER, request(name, version), 3)
+    assert (response.error_code, response.api_keys) == (ErrorCode.INVALID_REQUEST, [])
     assert FakeCluster().send(HANDLER, request(name, version), 2).error_code is ErrorCode.NONE

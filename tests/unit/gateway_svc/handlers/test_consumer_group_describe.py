@@ -23,15 +23,17 @@ MEMBER = DescribedConsumerMember(
 )
 
 
-def ask(*found, **fields):
+def describe(*replies, **fields):
     cluster = FakeCluster()
-    cluster.coordinators.replies[DescribeConsumerGroup] = list(found)
-    request = ConsumerGroupDescribeRequest(group_ids=[one.group_id for one in found], **fields)
+    cluster.coordinators.replies[DescribeConsumerGroup] = list(replies)
+    request = ConsumerGroupDescribeRequest(
+        group_ids=[reply.group_id for reply in replies], **fields
+    )
     return cluster.send(consumer_group_describe, request, 1).groups
 
 
-def test_a_group_is_described_with_its_members():
-    (group,) = ask(DescribedConsumerGroup("g", "Stable", 5, 4, "uniform", [MEMBER]))
+def test_consumer_group_describe_returns_a_group_with_its_members():
+    (group,) = describe(DescribedConsumerGroup("g", "Stable", 5, 4, "uniform", [MEMBER]))
     assert (group.group_state, group.group_epoch, group.assignment_epoch) == ("Stable", 5, 4)
     assert (group.assignor_name, group.authorized_operations) == ("uniform", -(2**31))
     (member,) = group.members
@@ -42,17 +44,17 @@ def test_a_group_is_described_with_its_members():
     assert [owned.partitions for owned in member.target_assignment.topic_partitions] == [[0, 1]]
 
 
-def test_topics_have_their_names_and_those_that_are_gone_are_left_out():
-    (group,) = ask(DescribedConsumerGroup("g", members=[MEMBER]))
-    (given,) = group.members[0].assignment.topic_partitions
-    assert (given.topic_name, given.topic_id, given.partitions) == ("orders", ORDERS.topic_id, [0])
+def test_consumer_group_describe_names_topics_and_omits_deleted_ones():
+    (group,) = describe(DescribedConsumerGroup("g", members=[MEMBER]))
+    (owned,) = group.members[0].assignment.topic_partitions
+    assert (owned.topic_name, owned.topic_id, owned.partitions) == ("orders", ORDERS.topic_id, [0])
 
 
-def test_each_group_has_an_answer_of_its_own():
-    missing = DescribedConsumerGroup("h", refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message="no h")
-    there, gone = ask(
-        DescribedConsumerGroup("g", "Empty"), missing, include_authorized_operations=True
+def test_consumer_group_describe_returns_an_error_for_each_group():
+    not_found = DescribedConsumerGroup("h", refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message="no h")
+    found, missing = describe(
+        DescribedConsumerGroup("g", "Empty"), not_found, include_authorized_operations=True
     )
-    assert there.error_code is ErrorCode.NONE
-    assert there.authorized_operations > 0
-    assert (gone.error_code, gone.error_message) == (ErrorCode.GROUP_ID_NOT_FOUND, "no h")
+    assert found.error_code is ErrorCode.NONE
+    assert found.authorized_operations > 0
+    assert (missing.error_code, missing.error_message) == (ErrorCode.GROUP_ID_NOT_FOUND, "no h")

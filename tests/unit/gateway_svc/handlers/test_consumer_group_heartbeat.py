@@ -15,25 +15,25 @@ from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 ID = b"t" * 16
 
 
-def ask(taken=None, version=1, **fields):
+def heartbeat(reply=None, version=1, **fields):
     cluster = FakeCluster()
-    if taken is not None:
-        cluster.coordinators.replies[ConsumerHeartbeat] = taken
-    says = {"group_id": "g", "member_id": "m", "member_epoch": 3} | fields
-    request = ConsumerGroupHeartbeatRequest(**says)
+    if reply is not None:
+        cluster.coordinators.replies[ConsumerHeartbeat] = reply
+    fields = {"group_id": "g", "member_id": "m", "member_epoch": 3} | fields
+    request = ConsumerGroupHeartbeatRequest(**fields)
     return cluster, cluster.send(consumer_group_heartbeat, request, version)
 
 
-def test_null_fields_stay_null():
-    cluster, response = ask()
-    (asked,) = cluster.coordinators.requests
-    assert asked == ConsumerHeartbeat("g", "m", 3, client=asked.client)
-    assert isinstance(asked.client, GroupClient)
+def test_consumer_heartbeat_keeps_null_fields():
+    cluster, response = heartbeat()
+    (forwarded,) = cluster.coordinators.requests
+    assert forwarded == ConsumerHeartbeat("g", "m", 3, client=forwarded.client)
+    assert isinstance(forwarded.client, GroupClient)
     assert response.assignment is None
 
 
-def test_all_is_handed_on():
-    cluster, _ = ask(
+def test_consumer_heartbeat_forwards_all_fields():
+    cluster, _ = heartbeat(
         instance_id="i",
         rack_id="r",
         rebalance_timeout_ms=5,
@@ -42,35 +42,35 @@ def test_all_is_handed_on():
         server_assignor="range",
         topic_partitions=[TopicPartitions(topic_id=ID, partitions=[1])],
     )
-    (asked,) = cluster.coordinators.requests
+    (forwarded,) = cluster.coordinators.requests
     owned = [OwnedPartitions(ID, [1])]
-    assert asked == ConsumerHeartbeat(
-        "g", "m", 3, "i", "r", 5, ["a"], "b", "range", owned, asked.client
+    assert forwarded == ConsumerHeartbeat(
+        "g", "m", 3, "i", "r", 5, ["a"], "b", "range", owned, forwarded.client
     )
 
 
-def test_the_assignment_is_answered():
-    taken = ConsumerHeartbeatTaken("m", 4, 5_000, [OwnedPartitions(ID, [0, 2])])
-    _, response = ask(taken)
+def test_consumer_heartbeat_returns_the_assignment():
+    reply = ConsumerHeartbeatTaken("m", 4, 5_000, [OwnedPartitions(ID, [0, 2])])
+    _, response = heartbeat(reply)
     assert (response.member_id, response.member_epoch) == ("m", 4)
     assert response.heartbeat_interval_ms == 5_000
-    (given,) = response.assignment.topic_partitions
-    assert (given.topic_id, given.partitions) == (ID, [0, 2])
+    (owned,) = response.assignment.topic_partitions
+    assert (owned.topic_id, owned.partitions) == (ID, [0, 2])
 
 
-def test_nothing_assigned_is_not_the_same_as_before():
-    assert ask(ConsumerHeartbeatTaken("m", 4, 5_000, []))[1].assignment is not None
+def test_consumer_heartbeat_returns_an_empty_assignment_as_empty():
+    assert heartbeat(ConsumerHeartbeatTaken("m", 4, 5_000, []))[1].assignment is not None
 
 
-def test_a_refusal_says_why():
+def test_consumer_heartbeat_returns_the_message_of_a_refusal():
     refusal = GroupRefusal.FENCED_MEMBER_EPOCH
-    _, response = ask(ConsumerHeartbeatTaken(refusal=refusal, message="why"))
+    _, response = heartbeat(ConsumerHeartbeatTaken(refusal=refusal, message="why"))
     assert response.error_code is ErrorCode.FENCED_MEMBER_EPOCH
     assert response.error_message == "why"
 
 
 @pytest.mark.parametrize(
-    ("version", "fields", "is_asked"),
+    ("version", "fields", "is_forwarded"),
     [
         (0, {"member_id": "", "member_epoch": 0}, True),
         (0, {"member_id": ""}, False),
@@ -78,15 +78,17 @@ def test_a_refusal_says_why():
         (0, {"group_id": ""}, False),
     ],
 )
-def test_ids_are_needed_save_for_a_first_heartbeat_of_version_0(version, fields, is_asked):
-    cluster, response = ask(version=version, **fields)
-    assert bool(cluster.coordinators.requests) is is_asked
-    assert (response.error_code is ErrorCode.INVALID_REQUEST) is not is_asked
+def test_consumer_heartbeat_requires_ids_except_the_first_of_version_0(
+    version, fields, is_forwarded
+):
+    cluster, response = heartbeat(version=version, **fields)
+    assert bool(cluster.coordinators.requests) is is_forwarded
+    assert (response.error_code is ErrorCode.INVALID_REQUEST) is not is_forwarded
 
 
-def test_a_coordinator_that_does_not_answer_is_not_available():
+def test_consumer_heartbeat_gets_not_available_from_an_unavailable_coordinator():
     cluster = FakeCluster()
-    cluster.coordinators.error = BackendUnavailable("gone")
+    cluster.coordinators.error = BackendUnavailable("unreachable")
     request = ConsumerGroupHeartbeatRequest(group_id="g", member_id="m", member_epoch=3)
     response = cluster.send(consumer_group_heartbeat, request, 1)
     assert response.error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

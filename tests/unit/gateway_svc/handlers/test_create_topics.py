@@ -13,15 +13,15 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
-def topic(name: str, partitions: int = -1, **fields: object) -> CreatableTopic:
+def creatable_topic(name: str, partitions: int = -1, **fields: object) -> CreatableTopic:
     return CreatableTopic(name=name, num_partitions=partitions, replication_factor=-1, **fields)
 
 
-def request(*topics: CreatableTopic, **fields: object) -> CreateTopicsRequest:
+def create_request(*topics: CreatableTopic, **fields: object) -> CreateTopicsRequest:
     return CreateTopicsRequest(topics=topics, timeout_ms=1234, **fields)
 
 
-def test_all_fields_reach_the_metadata_service():
+def test_create_topics_forwards_all_fields():
     cluster = FakeCluster()
     configs = [
         CreatableTopicConfig(name="retention.ms", value="5"),
@@ -30,7 +30,9 @@ def test_all_fields_reach_the_metadata_service():
     assignments = [CreatableReplicaAssignment(partition_index=0, broker_ids=[1, 2])]
     cluster.send(
         create_topics,
-        request(topic("a", 3, configs=configs), topic("b", assignments=assignments)),
+        create_request(
+            creatable_topic("a", 3, configs=configs), creatable_topic("b", assignments=assignments)
+        ),
         5,
     )
     assert cluster.metadata.created == [
@@ -40,22 +42,26 @@ def test_all_fields_reach_the_metadata_service():
     assert (cluster.metadata.timeout_ms, cluster.metadata.validate_only) == (1234, False)
 
 
-def test_the_answer_shows_the_topic_as_it_was_made():
+def test_create_topics_returns_the_created_topic():
     cluster = FakeCluster()
     configs = [CreatableTopicConfig(name="retention.ms", value="5")]
-    (made,) = cluster.send(create_topics, request(topic("a", 3, configs=configs)), 7).topics
-    assert (made.name, made.error_code, made.error_message) == ("a", ErrorCode.NONE, None)
-    assert (made.num_partitions, made.replication_factor) == (3, 1)
-    assert made.topic_id == cluster.view.topic("a").topic_id
-    shown = {config.name: (config.value, config.config_source) for config in made.configs}
-    assert shown["retention.ms"] == ("5", 1)
-    assert shown["cleanup.policy"] == ("delete", 5)
+    (created,) = cluster.send(
+        create_topics, create_request(creatable_topic("a", 3, configs=configs)), 7
+    ).topics
+    assert (created.name, created.error_code, created.error_message) == ("a", ErrorCode.NONE, None)
+    assert (created.num_partitions, created.replication_factor) == (3, 1)
+    assert created.topic_id == cluster.view.topic("a").topic_id
+    values = {config.name: (config.value, config.config_source) for config in created.configs}
+    assert values["retention.ms"] == ("5", 1)
+    assert values["cleanup.policy"] == ("delete", 5)
 
 
-def test_validating_creates_nothing():
+def test_create_topics_creates_nothing_if_validate_only():
     cluster = FakeCluster()
-    (only,) = cluster.send(create_topics, request(topic("a", 2), validate_only=True), 7).topics
-    assert (only.error_code, only.num_partitions) == (ErrorCode.NONE, 2)
+    (validated,) = cluster.send(
+        create_topics, create_request(creatable_topic("a", 2), validate_only=True), 7
+    ).topics
+    assert (validated.error_code, validated.num_partitions) == (ErrorCode.NONE, 2)
     assert cluster.metadata.validate_only
 
 
@@ -67,44 +73,52 @@ def test_validating_creates_nothing():
         (TopicRefusal.INVALID_CONFIG, ErrorCode.INVALID_CONFIG),
     ],
 )
-def test_a_refusal_comes_with_its_words(refusal, error_code):
+def test_create_topics_returns_the_message_of_a_refusal(refusal, error_code):
     cluster = FakeCluster()
-    made = Topic(b"i" * 16, "b", (Placement("p-0", 0),))
+    created = Topic(b"i" * 16, "b", (Placement("p-0", 0),))
     cluster.metadata.results = [
         TopicResult("a", refusal=refusal, message="because"),
-        TopicResult("b", made.topic_id, made),
+        TopicResult("b", created.topic_id, created),
     ]
-    refused, fine = cluster.send(create_topics, request(topic("a"), topic("b")), 7).topics
+    refused, accepted = cluster.send(
+        create_topics, create_request(creatable_topic("a"), creatable_topic("b")), 7
+    ).topics
     assert (refused.name, refused.error_code, refused.error_message) == (
         "a",
         error_code,
         "because",
     )
-    assert (fine.name, fine.error_code) == ("b", ErrorCode.NONE)
+    assert (accepted.name, accepted.error_code) == ("b", ErrorCode.NONE)
 
 
-def test_an_assignment_that_names_a_partition_twice_is_refused_alone():
+def test_create_topics_rejects_only_the_topic_with_a_repeated_partition():
     cluster = FakeCluster()
     twice = [CreatableReplicaAssignment(partition_index=0, broker_ids=[1]) for _ in range(2)]
-    response = cluster.send(create_topics, request(topic("a", assignments=twice), topic("b", 1)), 7)
-    assert [(one.name, one.error_code) for one in response.topics] == [
+    response = cluster.send(
+        create_topics,
+        create_request(creatable_topic("a", assignments=twice), creatable_topic("b", 1)),
+        7,
+    )
+    assert [(topic.name, topic.error_code) for topic in response.topics] == [
         ("a", ErrorCode.INVALID_REPLICA_ASSIGNMENT),
         ("b", ErrorCode.NONE),
     ]
-    assert [one.name for one in cluster.metadata.created] == ["b"]
+    assert [topic.name for topic in cluster.metadata.created] == ["b"]
 
 
-def test_a_name_that_is_there_twice_is_answered_once():
+def test_create_topics_responds_once_to_a_repeated_name():
     cluster = FakeCluster()
     cluster.metadata.results = [
         TopicResult("a", refusal=TopicRefusal.INVALID_REQUEST, message="twice")
     ] * 2
-    response = cluster.send(create_topics, request(topic("a"), topic("a")), 7)
-    assert [one.error_code for one in response.topics] == [ErrorCode.INVALID_REQUEST]
+    response = cluster.send(
+        create_topics, create_request(creatable_topic("a"), creatable_topic("a")), 7
+    )
+    assert [topic.error_code for topic in response.topics] == [ErrorCode.INVALID_REQUEST]
 
 
-def test_no_metadata_service_is_a_time_out():
+def test_create_topics_times_out_without_the_metadata_service():
     cluster = FakeCluster()
-    cluster.metadata.error = BackendUnavailable("gone")
-    response = cluster.send(create_topics, request(topic("a")), 7)
-    assert [one.error_code for one in response.topics] == [ErrorCode.REQUEST_TIMED_OUT]
+    cluster.metadata.error = BackendUnavailable("unreachable")
+    response = cluster.send(create_topics, create_request(creatable_topic("a")), 7)
+    assert [topic.error_code for topic in response.topics] == [ErrorCode.REQUEST_TIMED_OUT]

@@ -6,7 +6,7 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
-def test_each_group_has_an_answer_of_its_own():
+def test_delete_groups_returns_an_error_for_each_group():
     cluster = FakeCluster()
     results = [GroupResult("g"), GroupResult("h", GroupRefusal.NON_EMPTY_GROUP)]
     cluster.coordinators.replies[DeleteGroup] = results

@@ -6,7 +6,7 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
-def test_the_cluster_is_described_with_the_brokers_of_the_listener():
+def test_describe_cluster_lists_brokers_of_the_listener():
     response = FakeCluster().send(describe_cluster, DescribeClusterRequest(), 2)
     assert response.cluster_id == "the-cluster"
     assert [
@@ -20,18 +20,18 @@ def test_the_cluster_is_described_with_the_brokers_of_the_listener():
     assert response.cluster_authorized_operations == OPERATIONS_UNKNOWN
 
 
-def test_operations_are_returned_on_request():
-    asked = DescribeClusterRequest(include_cluster_authorized_operations=True)
-    assert FakeCluster().send(describe_cluster, asked, 0).cluster_authorized_operations > 0
+def test_describe_cluster_returns_operations_on_request():
+    request = DescribeClusterRequest(include_cluster_authorized_operations=True)
+    assert FakeCluster().send(describe_cluster, request, 0).cluster_authorized_operations > 0
 
 
 @pytest.mark.parametrize(
     ("endpoint_type", "error_code"),
     [(2, ErrorCode.MISMATCHED_ENDPOINT_TYPE), (9, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE)],
 )
-def test_other_endpoints_than_brokers_are_refused(endpoint_type, error_code):
-    asked = DescribeClusterRequest(endpoint_type=endpoint_type)
-    response = FakeCluster().send(describe_cluster, asked, 1)
+def test_describe_cluster_rejects_other_endpoint_types(endpoint_type, error_code):
+    request = DescribeClusterRequest(endpoint_type=endpoint_type)
+    response = FakeCluster().send(describe_cluster, request, 1)
     assert (response.error_code, response.endpoint_type) == (error_code, 1)
     assert response.error_message
     assert not response.brokers

@@ -15,7 +15,7 @@ from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 TOPIC, BROKER = 2, 4
 
 
-def ask(resource_type: int, name: str, keys: list[str] | None = None, **fields: bool):
+def describe(resource_type: int, name: str, keys: list[str] | None = None, **fields: bool):
     resource = DescribeConfigsResource(
         resource_type=resource_type, resource_name=name, configuration_keys=keys
     )
@@ -25,9 +25,9 @@ def ask(resource_type: int, name: str, keys: list[str] | None = None, **fields: 
     return result
 
 
-def test_a_topic_s_configs_tell_where_their_values_come_from():
+def test_topic_configs_have_their_sources_and_synonyms():
     configs = {
-        config.name: config for config in ask(TOPIC, "payments", include_synonyms=True).configs
+        config.name: config for config in describe(TOPIC, "payments", include_synonyms=True).configs
     }
     own = configs["retention.ms"]
     assert (own.value, own.config_source, own.is_default, own.read_only) == (
@@ -44,43 +44,45 @@ def test_a_topic_s_configs_tell_where_their_values_come_from():
     assert (default.value, default.config_source, default.is_default) == ("delete", 5, True)
 
 
-def test_synonyms_without_a_value_are_left_out():
+def test_topic_configs_omit_synonyms_without_a_value():
     configs = {
-        config.name: config for config in ask(TOPIC, "payments", include_synonyms=True).configs
+        config.name: config for config in describe(TOPIC, "payments", include_synonyms=True).configs
     }
-    told = {name: [synonym.name for synonym in configs[name].synonyms] for name in configs}
+    synonyms = {name: [synonym.name for synonym in configs[name].synonyms] for name in configs}
     # Of several synonyms the first has no default in Apache Kafka, and some have none at all.
-    assert (told["segment.ms"], told["remote.storage.enable"]) == ([], [])
-    assert told["cleanup.policy"] == ["log.cleanup.policy"]
+    assert (synonyms["segment.ms"], synonyms["remote.storage.enable"]) == ([], [])
+    assert synonyms["cleanup.policy"] == ["log.cleanup.policy"]
 
 
-def test_a_topic_without_a_value_of_its_own_has_the_broker_s():
-    configs = {config.name: config for config in ask(TOPIC, "orders").configs}
+def test_topic_config_has_the_broker_value_by_default():
+    configs = {config.name: config for config in describe(TOPIC, "orders").configs}
     assert (configs["retention.ms"].value, configs["retention.ms"].config_source) == (
         "86400000",
         4,
     )
 
 
-def test_every_config_has_a_type_and_documentation_on_request():
-    with_words = ask(TOPIC, "orders", include_documentation=True).configs
-    assert all(with_word.config_type > 0 and with_word.documentation for with_word in with_words)
-    without = ask(TOPIC, "orders").configs
-    assert not any(one.documentation or one.synonyms for one in without)
+def test_topic_configs_have_documentation_on_request():
+    documented = describe(TOPIC, "orders", include_documentation=True).configs
+    assert all(config.config_type > 0 and config.documentation for config in documented)
+    undocumented = describe(TOPIC, "orders").configs
+    assert not any(config.documentation or config.synonyms for config in undocumented)
 
 
 @pytest.mark.parametrize("keys", [None, []])
-def test_no_keys_ask_for_all(keys):
-    assert len(ask(TOPIC, "orders", keys).configs) > 20
+def test_describe_configs_returns_all_configs_without_keys(keys):
+    assert len(describe(TOPIC, "orders", keys).configs) > 20
 
 
-def test_keys_choose_and_unknown_ones_are_left_out():
-    chosen = ask(TOPIC, "orders", ["retention.ms", "nonsense", "cleanup.policy"]).configs
-    assert [one.name for one in chosen] == ["cleanup.policy", "retention.ms"]
+def test_describe_configs_returns_requested_keys_and_omits_unknown_ones():
+    configs = describe(TOPIC, "orders", ["retention.ms", "nonsense", "cleanup.policy"]).configs
+    assert [config.name for config in configs] == ["cleanup.policy", "retention.ms"]
 
 
-def test_a_broker_tells_its_settings_and_the_cluster_s():
-    configs = {config.name: config for config in ask(BROKER, "1", include_synonyms=True).configs}
+def test_broker_configs_include_settings_of_the_cluster():
+    configs = {
+        config.name: config for config in describe(BROKER, "1", include_synonyms=True).configs
+    }
     node_id = configs["node.id"]
     assert (node_id.value, node_id.config_source, node_id.read_only) == ("1", 4, True)
     assert [(synonym.value, synonym.source) for synonym in node_id.synonyms] == [("1", 4), ("0", 5)]
@@ -93,8 +95,8 @@ def test_a_broker_tells_its_settings_and_the_cluster_s():
     assert all(config.config_type > 0 for config in configs.values())
 
 
-def test_nothing_is_set_for_all_brokers_at_run_time():
-    result = ask(BROKER, "")
+def test_broker_configs_are_empty_for_all_brokers():
+    result = describe(BROKER, "")
     assert (result.error_code, result.configs) == (ErrorCode.NONE, [])
 
 
@@ -110,13 +112,13 @@ def test_nothing_is_set_for_all_brokers_at_run_time():
     ],
     ids=["topic", "bad topic", "other broker", "no number", "broker logger", "unknown type"],
 )
-def test_missing_resources_have_no_configs(resource_type, name, error_code):
-    result = ask(resource_type, name)
+def test_describe_configs_returns_an_error_for_a_missing_resource(resource_type, name, error_code):
+    result = describe(resource_type, name)
     assert (result.error_code, result.configs) == (error_code, ())
     assert result.error_message
 
 
-def test_a_resource_is_described_once_however_often_it_is_named_and_other_names_are_others():
+def test_describe_configs_describes_a_repeated_resource_once():
     resources = [
         DescribeConfigsResource(resource_type=TOPIC, resource_name=name, configuration_keys=keys)
         for name, keys in [
@@ -132,12 +134,17 @@ def test_a_resource_is_described_once_however_often_it_is_named_and_other_names_
     response = FakeCluster().send(
         describe_configs, DescribeConfigsRequest(resources=resources * 9), 4
     )
-    told = [(result.resource_name, len(result.configs)) for result in response.results]
-    of_topic = len(TOPIC_CONFIGS)
-    assert told == [("orders", of_topic), ("payments", of_topic), ("orders", 1), ("nowhere", 0)]
+    described = [(result.resource_name, len(result.configs)) for result in response.results]
+    topic_count = len(TOPIC_CONFIGS)
+    assert described == [
+        ("orders", topic_count),
+        ("payments", topic_count),
+        ("orders", 1),
+        ("nowhere", 0),
+    ]
 
 
-def test_topics_with_the_same_configs_share_their_description_and_others_have_their_own():
+def test_topics_with_the_same_configs_share_their_description():
     cluster = FakeCluster()
     names = [f"t{number}" for number in range(3)]
     for name in names:
@@ -148,6 +155,6 @@ def test_topics_with_the_same_configs_share_their_description_and_others_have_th
         for name in (*names, "payments")
     ]
     response = cluster.send(describe_configs, DescribeConfigsRequest(resources=resources), 4)
-    *alike, payments = [result.configs for result in response.results]
-    assert all(one is alike[0] for one in alike)
-    assert payments != alike[0]
+    *orders_configs, payments_configs = [result.configs for result in response.results]
+    assert all(configs is orders_configs[0] for configs in orders_configs)
+    assert payments_configs != orders_configs[0]

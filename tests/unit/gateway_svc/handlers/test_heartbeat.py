@@ -11,7 +11,7 @@ REQUEST = HeartbeatRequest(group_id="g", generation_id=3, member_id="m", group_i
 
 
 @pytest.mark.parametrize("refusal", [None, *GroupRefusal])
-def test_the_coordinators_word_is_the_answer(refusal):
+def test_heartbeat_returns_the_reply_of_the_coordinator(refusal):
     cluster = FakeCluster()
     cluster.coordinators.replies[GroupHeartbeat] = HeartbeatTaken(refusal)
     response = cluster.send(heartbeat, REQUEST, 4)

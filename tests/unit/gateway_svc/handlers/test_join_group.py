@@ -26,17 +26,17 @@ def request(**fields):
     )
 
 
-def asked(version, **fields):
+def forwarded_request(version, **fields):
     cluster = FakeCluster()
     cluster.coordinators.replies[JoinGroup] = Joined()
     cluster.send(join_group, request(**fields), version)
-    (one,) = cluster.coordinators.requests
-    return one
+    (forwarded,) = cluster.coordinators.requests
+    return forwarded
 
 
-def test_everything_that_a_member_says_reaches_the_coordinator():
-    one = asked(9, rebalance_timeout_ms=20, group_instance_id="i", reason="why")
-    assert one == JoinGroup(
+def test_join_group_forwards_all_fields():
+    forwarded = forwarded_request(9, rebalance_timeout_ms=20, group_instance_id="i", reason="why")
+    assert forwarded == JoinGroup(
         group_id="g",
         member_id="m",
         protocol_type="consumer",
@@ -55,16 +55,16 @@ def test_everything_that_a_member_says_reaches_the_coordinator():
     ("version", "needs_member_id", "may_skip"),
     [(0, False, False), (3, False, False), (4, True, False), (8, True, False), (9, True, True)],
 )
-def test_features_of_each_version(version, needs_member_id, may_skip):
-    one = asked(version)
-    assert (one.needs_member_id, one.may_skip_assignment) == (needs_member_id, may_skip)
+def test_join_group_forwards_the_features_of_its_version(version, needs_member_id, may_skip):
+    forwarded = forwarded_request(version)
+    assert (forwarded.needs_member_id, forwarded.may_skip_assignment) == (needs_member_id, may_skip)
 
 
-def test_version_0_has_one_timeout_for_both():
-    assert asked(0).rebalance_timeout_ms == 10
+def test_version_0_uses_its_session_timeout_as_rebalance_timeout():
+    assert forwarded_request(0).rebalance_timeout_ms == 10
 
 
-def test_the_leader_gets_the_members():
+def test_join_group_returns_the_members_to_the_leader():
     cluster = FakeCluster()
     cluster.coordinators.replies[JoinGroup] = Joined(
         "m", 3, "m", "consumer", "range", [JoinedMember("m", "i", b"x")], skip_assignment=True
@@ -81,7 +81,7 @@ def test_the_leader_gets_the_members():
 
 
 @pytest.mark.parametrize(("version", "name"), [(6, ""), (7, None)])
-def test_a_refusal_has_no_protocol(version, name):
+def test_join_group_refusal_has_no_protocol_name(version, name):
     cluster = FakeCluster()
     cluster.coordinators.replies[JoinGroup] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
     response = cluster.send(join_group, request(), version)
@@ -89,19 +89,19 @@ def test_a_refusal_has_no_protocol(version, name):
     assert response.protocol_name == name
 
 
-def test_waiting_members_are_sent_elsewhere_when_the_gateway_stops():
+def test_waiting_join_group_gets_coordinator_not_available_when_the_gateway_stops():
     cluster = FakeCluster()
 
     async def scenario():
-        asked = asyncio.Event()
+        is_called = asyncio.Event()
 
-        async def wait_for_others(_):
-            asked.set()
+        async def never_reply(_):
+            is_called.set()
             await asyncio.Event().wait()
 
-        cluster.coordinators.reply_to = wait_for_others
+        cluster.coordinators.reply_to = never_reply
         waiting = asyncio.create_task(join_group(request(), cluster.context(5)))
-        await asked.wait()
+        await is_called.wait()
         cluster.backends.long_polls.close()
         return await waiting
 

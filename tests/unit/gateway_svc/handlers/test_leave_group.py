@@ -6,7 +6,7 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
-def test_a_member_of_an_old_version_leaves_alone_and_its_error_is_that_of_the_whole():
+def test_leave_group_of_old_versions_returns_the_member_error_for_the_request():
     cluster = FakeCluster()
     left = Left([LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)])
     cluster.coordinators.replies[LeaveGroup] = left
@@ -15,7 +15,7 @@ def test_a_member_of_an_old_version_leaves_alone_and_its_error_is_that_of_the_wh
     assert cluster.coordinators.requests == [LeaveGroup("g", [LeavingMember("m")])]
 
 
-def test_several_members_leave_each_with_an_error_of_its_own():
+def test_leave_group_returns_an_error_for_each_member():
     cluster = FakeCluster()
     cluster.coordinators.replies[LeaveGroup] = Left(
         [LeftMember("", "i"), LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)]
@@ -38,10 +38,10 @@ def test_several_members_leave_each_with_an_error_of_its_own():
     ]
 
 
-def test_a_refusal_of_the_whole_request_is_returned():
+def test_leave_group_returns_a_refusal_of_the_request():
     cluster = FakeCluster()
-    refused = Left(refusal=GroupRefusal.INVALID_GROUP_ID)
-    cluster.coordinators.replies[LeaveGroup] = refused
+    reply = Left(refusal=GroupRefusal.INVALID_GROUP_ID)
+    cluster.coordinators.replies[LeaveGroup] = reply
     for version, request in (
         (0, LeaveGroupRequest(group_id="", member_id="m")),
         (3, LeaveGroupRequest(group_id="", members=[MemberIdentity(member_id="m")])),

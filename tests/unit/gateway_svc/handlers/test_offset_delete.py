@@ -20,10 +20,10 @@ REQUEST = OffsetDeleteRequest(
 )
 
 
-def test_each_partition_has_an_answer_of_its_own():
+def test_offset_delete_returns_an_error_for_each_partition():
     cluster = FakeCluster()
-    answer = DeletedOffsets([None, GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC])
-    cluster.coordinators.replies[DeleteOffsets] = answer
+    reply = DeletedOffsets([None, GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC])
+    cluster.coordinators.replies[DeleteOffsets] = reply
     response = cluster.send(offset_delete, REQUEST, 0)
     assert response.error_code is ErrorCode.NONE
     assert [partition.error_code for partition in response.topics[0].partitions] == [
@@ -35,15 +35,15 @@ def test_each_partition_has_an_answer_of_its_own():
     ]
 
 
-def test_a_refusal_of_the_whole_request_is_returned():
+def test_offset_delete_returns_a_refusal_of_the_request():
     cluster = FakeCluster()
-    refused = DeletedOffsets(refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
-    cluster.coordinators.replies[DeleteOffsets] = refused
+    refusal = DeletedOffsets(refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
+    cluster.coordinators.replies[DeleteOffsets] = refusal
     response = cluster.send(offset_delete, REQUEST, 0)
     assert (response.error_code, response.topics) == (ErrorCode.GROUP_ID_NOT_FOUND, ())
 
 
-def test_partitions_that_do_not_exist_are_refused_and_the_others_deleted():
+def test_offset_delete_rejects_missing_partitions_and_deletes_the_others():
     cluster = FakeCluster()
     cluster.coordinators.replies[DeleteOffsets] = DeletedOffsets([None, None])
     topics = [

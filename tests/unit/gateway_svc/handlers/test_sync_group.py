@@ -22,7 +22,7 @@ REQUEST = SyncGroupRequest(
 )
 
 
-def test_the_assignment_goes_to_the_coordinator_and_comes_back():
+def test_sync_group_forwards_assignments_and_returns_the_member_s():
     cluster = FakeCluster()
     cluster.coordinators.replies[SyncGroup] = Synced(b"x", "consumer", "range")
     assert cluster.send(sync_group, REQUEST, 5) == SyncGroupResponse(
@@ -33,26 +33,26 @@ def test_the_assignment_goes_to_the_coordinator_and_comes_back():
     ]
 
 
-def test_a_refusal_is_an_error():
+def test_sync_group_returns_a_refusal_as_an_error():
     cluster = FakeCluster()
     cluster.coordinators.replies[SyncGroup] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
     response = cluster.send(sync_group, REQUEST, 3)
     assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
 
 
-def test_waiting_members_are_sent_elsewhere_when_the_gateway_stops():
+def test_waiting_sync_group_gets_coordinator_not_available_when_the_gateway_stops():
     cluster = FakeCluster()
 
     async def scenario():
-        asked = asyncio.Event()
+        is_called = asyncio.Event()
 
-        async def wait_for_others(_):
-            asked.set()
+        async def never_reply(_):
+            is_called.set()
             await asyncio.Event().wait()
 
-        cluster.coordinators.reply_to = wait_for_others
+        cluster.coordinators.reply_to = never_reply
         waiting = asyncio.create_task(sync_group(REQUEST, cluster.context(5)))
-        await asked.wait()
+        await is_called.wait()
         cluster.backends.long_polls.close()
         return await waiting
 

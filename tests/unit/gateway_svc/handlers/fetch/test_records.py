@@ -22,7 +22,7 @@ def read(version: int, *chunks: bytes, fetch_offset: int = 0):
     return asyncio.run(_read(version, list(chunks), fetch_offset))
 
 
-def test_current_versions_get_the_very_chunks():
+def test_records_for_returns_the_same_chunks_to_current_versions():
     chunks = [PLAIN, ZSTD]
     assert asyncio.run(_read(10, chunks, 0)) is chunks
 
@@ -37,26 +37,26 @@ def test_current_versions_get_the_very_chunks():
     ],
     ids=["no zstd", "no zstd in one chunk", "zstd within a chunk", "zstd in a later chunk"],
 )
-def test_versions_4_to_9_get_what_comes_before_zstd(chunks, expected):
+def test_records_for_returns_batches_before_zstd_to_versions_4_to_9(chunks, expected):
     assert b"".join(read(9, *chunks)) == expected
 
 
 @pytest.mark.parametrize("version", [0, 2, 4, 9])
-def test_zstd_at_the_beginning_is_unsupported_before_version_10(version):
+def test_records_for_rejects_a_first_zstd_batch_before_version_10(version):
     with pytest.raises(UnsupportedRecords):
         read(version, ZSTD)
 
 
-def test_messages_before_the_requested_offset_are_left_out():
+def test_records_for_omits_messages_before_the_requested_offset():
     messages = unpack_message_set(b"".join(read(1, PLAIN + LATER, fetch_offset=1)))
     assert [message.offset for message in messages] == [1, 2, 3]
 
 
-def test_garbage_is_corrupt_where_it_must_be_opened():
+def test_records_for_rejects_garbage_that_it_must_convert():
     with pytest.raises(CorruptRecords):
         read(0, record_batch(numbered(1), payload=b"garbage"))
 
 
 @pytest.mark.parametrize("version", [0, 2, 4, 10])
-def test_no_records_are_no_records_in_every_version(version):
+def test_records_for_returns_no_records_in_every_version(version):
     assert read(version) == []

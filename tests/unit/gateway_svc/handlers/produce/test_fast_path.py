@@ -1,4 +1,4 @@
-"""The short way says what the long one says, byte by byte, and asks the owners for the same."""
+"""The fast path returns the same bytes as the slow path, and sends the same appends to owners."""
 
 import asyncio
 import random
@@ -35,8 +35,8 @@ from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, PEE
 
 BATCH = record_batch(numbered(3))
 VERSIONS = range(9, PRODUCE.version_max + 1)
-LONG = overlapping_route(PRODUCE, produce, expects_response=expects_response)
-SHORT = overlapping_route(
+SLOW = overlapping_route(PRODUCE, produce, expects_response=expects_response)
+FAST = overlapping_route(
     PRODUCE, produce, expects_response=expects_response, fast_paths=single_batch_fast_paths
 )
 
@@ -63,10 +63,10 @@ def frame(
     return head + b"".join(encode(request, version, True))
 
 
-async def told(answer, sent):
-    """The response of one connection to one frame, None, or why the connection ends."""
+async def respond(start, request_frame):
+    """Returns the response of a connection to one frame, None, or the error that closes it."""
     try:
-        reply = answer(sent)
+        reply = start(request_frame)
         if isinstance(reply, Deferred):
             reply = reply.start()
         if isinstance(reply, PendingResponse):
@@ -77,13 +77,13 @@ async def told(answer, sent):
         return type(error), str(error)
 
 
-def answered(route, sent, *, results=None, error=None, is_late=False):
-    """The response's bytes, and what the owners were asked."""
+def send(route, request_frame, *, results=None, error=None, is_late=False):
+    """Returns the response's bytes, the appends and acks that owners got, and the time limit."""
 
     async def scenario():
         cluster = FakeCluster()
         cluster.partitions.append_results, cluster.partitions.error = results, error
-        reply = Dispatcher({0: route}, cluster.backends).connect(PEER)(sent)
+        reply = Dispatcher({0: route}, cluster.backends).connect(PEER)(request_frame)
         if isinstance(reply, PendingResponse):
             timeout_ms = reply.timeout_ms
             await asyncio.wait([reply.future])
@@ -112,19 +112,19 @@ def answered(route, sent, *, results=None, error=None, is_late=False):
                 )
             ]
         },
-        {"error": BackendUnavailable("gone")},
+        {"error": BackendUnavailable("unreachable")},
         {"is_late": True},
     ],
     ids=["stored", "stamped", "not owner", "invalid", "unavailable", "late"],
 )
-def test_every_outcome_is_answered_alike(version, acks, timeout_ms, outcome):
-    sent = frame(version, acks=acks, timeout_ms=timeout_ms)
-    assert answered(SHORT, sent, **outcome) == answered(LONG, sent, **outcome)
+def test_fast_path_returns_the_same_response_for_every_outcome(version, acks, timeout_ms, outcome):
+    request_frame = frame(version, acks=acks, timeout_ms=timeout_ms)
+    assert send(FAST, request_frame, **outcome) == send(SLOW, request_frame, **outcome)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    "asked",
+    "fields",
     [
         {"known": False},
         {"partition": -1},
@@ -135,9 +135,9 @@ def test_every_outcome_is_answered_alike(version, acks, timeout_ms, outcome):
     ],
     ids=["topic", "negative", "partition", "acks", "null", "tags"],
 )
-def test_unusual_requests_are_answered_alike(version, asked):
-    sent = frame(version, **asked)
-    assert answered(SHORT, sent) == answered(LONG, sent)
+def test_fast_path_returns_the_same_response_to_unusual_requests(version, fields):
+    request_frame = frame(version, **fields)
+    assert send(FAST, request_frame) == send(SLOW, request_frame)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -151,25 +151,25 @@ def test_unusual_requests_are_answered_alike(version, asked):
     ],
     ids=["transaction", "magic", "cut", "corrupt"],
 )
-def test_a_refusal_by_the_owner_has_the_same_message(version, records):
-    refused = [AppendResult(refusal=Refusal.CORRUPT_MESSAGE, message="said by the owner")]
-    sent = frame(version, records=records)
-    short, *_ = answered(SHORT, sent, results=refused)
-    long, *_ = answered(LONG, sent, results=refused)
-    assert short == long
+def test_fast_path_returns_the_same_message_of_a_refusal(version, records):
+    refusals = [AppendResult(refusal=Refusal.CORRUPT_MESSAGE, message="of the owner")]
+    request_frame = frame(version, records=records)
+    fast, *_ = send(FAST, request_frame, results=refusals)
+    slow, *_ = send(SLOW, request_frame, results=refusals)
+    assert fast == slow
 
 
-def test_acks_0_has_no_answer_this_way_either():
+def test_fast_path_has_no_response_to_acks_0():
     async def scenario():
         cluster = FakeCluster()
-        reply = Dispatcher({0: SHORT}, cluster.backends).connect(PEER)(frame(9, acks=0))
+        reply = Dispatcher({0: FAST}, cluster.backends).connect(PEER)(frame(9, acks=0))
         await asyncio.wait([reply.future])
         return reply.finish(), cluster.partitions.acks
 
     assert asyncio.run(scenario()) == (None, [0])
 
 
-def test_the_usual_request_takes_the_short_way():
+def test_fast_path_handles_usual_requests():
     def never(request, context):
         raise AssertionError("decoded")
 
@@ -177,53 +177,53 @@ def test_the_usual_request_takes_the_short_way():
         PRODUCE, never, expects_response=expects_response, fast_paths=single_batch_fast_paths
     )
     for version in VERSIONS:
-        assert answered(route, frame(version)) == answered(LONG, frame(version))
+        assert send(route, frame(version)) == send(SLOW, frame(version))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_bug_of_the_fast_path_is_an_error_and_the_connection_stays(version, caplog):
+def test_exception_in_the_fast_path_is_an_error_and_keeps_the_connection(version, caplog):
     def broken(frame, caller):
         raise RuntimeError("a bug")
 
     def broken_too(request, context):
         raise RuntimeError("a bug")
 
-    short = overlapping_route(
+    fast = overlapping_route(
         PRODUCE, produce, expects_response=expects_response, fast_paths=lambda *_: {version: broken}
     )
-    long = overlapping_route(PRODUCE, broken_too, expects_response=expects_response)
-    assert answered(short, frame(version)) == answered(long, frame(version))
+    slow = overlapping_route(PRODUCE, broken_too, expects_response=expects_response)
+    assert send(fast, frame(version)) == send(slow, frame(version))
     assert [record.message for record in caplog.records] == [
         f"Produce v{version} from 'c' failed"
     ] * 2
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_bug_of_the_fast_response_is_logged_once_and_the_slow_path_responds(
+def test_exception_in_the_fast_response_is_logged_once_and_the_slow_path_responds(
     version, caplog, monkeypatch
 ):
     def broken(self, request_frame, stored):
         raise RuntimeError("a bug")
 
-    sent = frame(version)
-    expected = answered(LONG, sent)
+    request_frame = frame(version)
+    expected = send(SLOW, request_frame)
     monkeypatch.setattr(ResponseTemplate, "frame", broken)
-    assert answered(SHORT, sent) == expected
+    assert send(FAST, request_frame) == expected
     (record,) = caplog.records
     assert record.message == f"the fast path failed to respond to Produce v{version}"
     assert str(record.exc_info[1]) == "a bug"
 
 
-def test_a_bug_of_the_owner_is_logged_once_whichever_path_responds(caplog):
-    sent = frame(9)
-    short = answered(SHORT, sent, error=RuntimeError("a bug"))
+def test_exception_in_the_owner_is_logged_once_on_both_paths(caplog):
+    request_frame = frame(9)
+    fast = send(FAST, request_frame, error=RuntimeError("a bug"))
     assert [record.message for record in caplog.records] == ["Produce v9 from 'c' failed"]
-    assert short == answered(LONG, sent, error=RuntimeError("a bug"))
+    assert fast == send(SLOW, request_frame, error=RuntimeError("a bug"))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_requests_that_begin_alike_are_answered_each_for_itself(version):
-    sent = [
+def test_fast_path_responds_to_each_of_requests_with_an_equal_prefix(version):
+    frames = [
         frame(version, correlation_id=1),
         frame(version, correlation_id=2, records=record_batch(numbered(1))),
         frame(version, correlation_id=3, records=record_batch(numbered(100))),
@@ -235,57 +235,60 @@ def test_requests_that_begin_alike_are_answered_each_for_itself(version):
     async def scenario(route):
         cluster = FakeCluster()
         dispatch = Dispatcher({0: route}, cluster.backends)
-        # Of two connections, whose peers are told different things in errors.
-        answers = [dispatch.connect(PEER), dispatch.connect(PEER._replace(listener="EXTERNAL"))]
-        responses = [await told(answers[number % 2], one) for number, one in enumerate(sent)]
+        # Two connections, whose errors name different leader addresses.
+        connections = [dispatch.connect(PEER), dispatch.connect(PEER._replace(listener="EXTERNAL"))]
+        responses = [
+            await respond(connections[number % 2], request_frame)
+            for number, request_frame in enumerate(frames)
+        ]
         cluster.partitions.append_results = [
             AppendResult(refusal=Refusal.NOT_OWNER, leader_epoch=9)
         ]
-        responses += [await told(answer, sent[0]) for answer in answers]
+        responses += [await respond(connection, frames[0]) for connection in connections]
         return responses, cluster.partitions.appends, cluster.partitions.acks
 
-    assert asyncio.run(scenario(SHORT)) == asyncio.run(scenario(LONG))
+    assert asyncio.run(scenario(FAST)) == asyncio.run(scenario(SLOW))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_prefix_cache_ends_with_its_view(version):
+def test_prefix_cache_is_discarded_with_its_cluster_view(version):
     moved = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),) * 3)
-    fewer = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),))
-    again = Topic(b"orders again----", "orders", (Placement("p-1", 0),) * 3)
+    with_one_partition = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),))
+    recreated = Topic(b"orders again----", "orders", (Placement("p-1", 0),) * 3)
     changes = [
         {"topics": [moved]},
-        {"topics": [fewer]},
+        {"topics": [with_one_partition]},
         {"topics": [moved]},
         {"topics_gone": [ORDERS.topic_id]},
-        {"topics": [again]},
+        {"topics": [recreated]},
     ]
 
     async def scenario(route):
         cluster = FakeCluster()
         view = cluster.backends.view
-        answer = Dispatcher({0: route}, cluster.backends).connect(PEER)
-        responses = [await told(answer, frame(version))]
+        connection = Dispatcher({0: route}, cluster.backends).connect(PEER)
+        responses = [await respond(connection, frame(version))]
         for revision, change in enumerate(changes, view.revision + 1):
             view.apply(ClusterChange(revision, view.cluster_id, **change))
-            responses.append(await told(answer, frame(version)))
+            responses.append(await respond(connection, frame(version)))
         return responses, cluster.partitions.appends
 
-    short, long = asyncio.run(scenario(SHORT)), asyncio.run(scenario(LONG))
-    assert short == long
-    epochs = [(one.log.topic_id, one.leader_epoch) for one in short[1]]
+    fast, slow = asyncio.run(scenario(FAST)), asyncio.run(scenario(SLOW))
+    assert fast == slow
+    epochs = [(append.log.topic_id, append.leader_epoch) for append in fast[1]]
     expected = [(ORDERS.topic_id, 7), (ORDERS.topic_id, 8), (ORDERS.topic_id, 8)]
-    assert epochs == expected + ([(again.topic_id, 0)] if version < 13 else [])
+    assert epochs == expected + ([(recreated.topic_id, 0)] if version < 13 else [])
 
 
-def test_the_prefix_cache_is_bounded(monkeypatch):
+def test_prefix_cache_is_bounded(monkeypatch):
     monkeypatch.setattr(fast_path, "_CACHED_MAX", 3)
 
     async def scenario():
         cluster = FakeCluster()
-        dispatch = Dispatcher({0: SHORT}, cluster.backends)
-        answer = dispatch.connect(PEER)
+        dispatch = Dispatcher({0: FAST}, cluster.backends)
+        connection = dispatch.connect(PEER)
         for timeout_ms in range(1000, 1020):
-            assert await told(answer, frame(9, timeout_ms=timeout_ms))
+            assert await respond(connection, frame(9, timeout_ms=timeout_ms))
         return len(dispatch.fast_paths[kind_of(0, 9)].__self__._cache)
 
     assert 0 < asyncio.run(scenario()) <= 3
@@ -301,15 +304,15 @@ def connected(route, core):
     return Dispatcher({0: route}, backends).connect(PEER)
 
 
-def somehow_wrong(rng):
-    """Most frames: a few bytes of the first changed, its end missing, or more behind it."""
+def mutated_frame(rng):
+    """Returns a random frame, usually with changed bytes, a missing end or trailing bytes."""
     producer = (rng.randrange(3), 0, rng.randrange(20)) if rng.random() < 0.5 else None
     batch = record_batch(
         numbered(rng.randrange(1, 4), size=rng.choice((10, 300, 1500))),
         producer=producer or (-1, -1, -1),
         base_timestamp_ms=1_700_000_000_000,
     )
-    sent = bytearray(
+    request_frame = bytearray(
         frame(
             rng.choice(VERSIONS),
             partition=rng.randrange(4),
@@ -319,73 +322,78 @@ def somehow_wrong(rng):
         ).replace(ORDERS.topic_id, TOPIC.topic_id)
     )
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
-        # From the version on; the API stays Produce.
-        position = rng.randrange(2, min(len(sent), 130))
-        sent[position] = rng.choice((sent[position] ^ 1 << rng.randrange(8), 0, 255))
+        # Not the first two bytes: the API stays Produce.
+        position = rng.randrange(2, min(len(request_frame), 130))
+        request_frame[position] = rng.choice(
+            (request_frame[position] ^ 1 << rng.randrange(8), 0, 255)
+        )
     if rng.random() < 0.1:
-        del sent[rng.randrange(len(sent)) :]
-    return bytes(sent) + rng.randbytes(rng.choice((0,) * 19 + (3,)))
+        del request_frame[rng.randrange(len(request_frame)) :]
+    return bytes(request_frame) + rng.randbytes(rng.choice((0,) * 19 + (3,)))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_frames_are_answered_and_stored_alike(tmp_path, seed):
+def test_fast_path_returns_and_stores_the_same_for_random_frames(tmp_path, seed):
     async def scenario():
-        rng, kinds = random.Random(seed), Counter()
+        rng, outcomes = random.Random(seed), Counter()
         async with (
-            running_core(tmp_path / "short", TOPIC) as core,
-            running_core(tmp_path / "long", TOPIC) as other,
+            running_core(tmp_path / "fast", TOPIC) as fast_core,
+            running_core(tmp_path / "slow", TOPIC) as slow_core,
         ):
-            short, long = connected(SHORT, core), connected(LONG, other)
+            fast, slow = connected(FAST, fast_core), connected(SLOW, slow_core)
             for _ in range(500):
-                sent = somehow_wrong(rng)
-                answer = await told(short, sent)
-                assert answer == await told(long, sent), sent[:200]
-                kinds[answer[0] if isinstance(answer, tuple) else type(answer)] += 1
+                request_frame = mutated_frame(rng)
+                response = await respond(fast, request_frame)
+                assert response == await respond(slow, request_frame), request_frame[:200]
+                outcomes[response[0] if isinstance(response, tuple) else type(response)] += 1
             for partition in range(3):
                 log = LOG._replace(partition=partition)
-                batches = await read_everything(core, log)
+                batches = await read_everything(fast_core, log)
                 assert len(batches) > 10
-                assert batches == await read_everything(other, log)
-        return kinds
+                assert batches == await read_everything(slow_core, log)
+        return outcomes
 
     assert {bytes, type(None), ProtocolViolation, Disconnect} == set(asyncio.run(scenario()))
 
 
 @pytest.mark.parametrize("validate_records", ["header", "full"])
-def test_random_batches_are_answered_and_stored_alike(tmp_path, validate_records):
-    """With a sound CRC; several at a time, so that some wait for one that is examined."""
+def test_fast_path_returns_and_stores_the_same_for_random_batches(tmp_path, validate_records):
+    """Batches have a valid CRC; several are in flight, so that some wait for a validation."""
 
     async def scenario():
         batches, rng = MutatedBatches(5, 1_700_000_000_000), random.Random(5)
         settings = {"validate_records": validate_records, "cleaner_enable": False}
         async with (
-            running_core(tmp_path / "short", TOPIC, **settings) as core,
-            running_core(tmp_path / "long", TOPIC, **settings) as other,
+            running_core(tmp_path / "fast", TOPIC, **settings) as fast_core,
+            running_core(tmp_path / "slow", TOPIC, **settings) as slow_core,
         ):
-            ways = connected(SHORT, core), connected(LONG, other)
+            connections = connected(FAST, fast_core), connected(SLOW, slow_core)
             for _ in range(60):
-                sent = [
+                frames = [
                     frame(9, partition=rng.randrange(3), records=batches.next()).replace(
                         ORDERS.topic_id, TOPIC.topic_id
                     )
                     for _ in range(5)
                 ]
-                told_by = [
-                    await asyncio.gather(*(told(answer, one) for one in sent)) for answer in ways
+                responses = [
+                    await asyncio.gather(
+                        *(respond(connection, request_frame) for request_frame in frames)
+                    )
+                    for connection in connections
                 ]
-                assert without_clock(told_by[0]) == without_clock(told_by[1])
+                assert without_timestamps(responses[0]) == without_timestamps(responses[1])
             for partition in range(3):
                 log = LOG._replace(partition=partition)
-                stored = await read_everything(core, log)
+                stored = await read_everything(fast_core, log)
                 assert stored
-                assert stored == await read_everything(other, log)
+                assert stored == await read_everything(slow_core, log)
 
     asyncio.run(scenario())
 
 
-def without_clock(answers):
-    """Words about times tell the range that is allowed now."""
+def without_timestamps(responses):
+    """Removes timestamps: errors about times state the range that is valid now."""
     return [
-        re.sub(rb"\d{13}", b"", answer) if isinstance(answer, bytes) else answer
-        for answer in answers
+        re.sub(rb"\d{13}", b"", response) if isinstance(response, bytes) else response
+        for response in responses
     ]

@@ -17,64 +17,66 @@ from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, PAY
 BATCH = record_batch(numbered(3))
 
 
-def topic(name: str, *partitions: tuple[int, object], topic_id: bytes = bytes(16)):
+def topic_data(name: str, *partitions: tuple[int, object], topic_id: bytes = bytes(16)):
     data = [PartitionProduceData(index=index, records=records) for index, records in partitions]
     return TopicProduceData(name=name, topic_id=topic_id, partition_data=data)
 
 
-def request(*topics: TopicProduceData, acks: int = -1, transactional_id: str | None = None):
+def produce_request(*topics: TopicProduceData, acks: int = -1, transactional_id: str | None = None):
     return ProduceRequest(
         acks=acks, timeout_ms=1500, topic_data=topics, transactional_id=transactional_id
     )
 
 
-def answers(response):
+def results(response):
     return [
         (
             topic.name or topic.topic_id,
-            partition_response.index,
-            partition_response.error_code,
-            partition_response.base_offset,
+            partition.index,
+            partition.error_code,
+            partition.base_offset,
         )
         for topic in response.responses
-        for partition_response in topic.partition_responses
+        for partition in topic.partition_responses
     ]
 
 
-def one_answer(response):
-    ((only,),) = [topic.partition_responses for topic in response.responses]
-    return only
+def only_partition(response):
+    ((partition,),) = [topic.partition_responses for topic in response.responses]
+    return partition
 
 
-def test_batches_go_to_their_logs_with_the_epoch_of_the_placement_and_offsets_come_back():
+def test_produce_appends_batches_with_the_leader_epoch_and_returns_offsets():
     cluster = FakeCluster()
     response = cluster.send(
-        produce, request(topic("orders", (1, BATCH)), topic("payments", (0, BATCH))), 9
+        produce,
+        produce_request(topic_data("orders", (1, BATCH)), topic_data("payments", (0, BATCH))),
+        9,
     )
     assert cluster.partitions.appends == [
         Append(LogId(ORDERS.topic_id, 1), BATCH, 7),
         Append(LogId(PAYMENTS.topic_id, 0), BATCH, 2),
     ]
     assert cluster.partitions.acks == [-1]
-    assert answers(response) == [
+    assert results(response) == [
         ("orders", 1, ErrorCode.NONE, 100),
         ("payments", 0, ErrorCode.NONE, 101),
     ]
 
 
-def test_early_errors_do_not_shift_the_results_of_others():
+def test_produce_keeps_the_order_of_results_beside_early_errors():
     cluster = FakeCluster()
     response = cluster.send(
         produce,
-        request(
-            topic("orders", (9, BATCH), (0, BATCH), (-1, BATCH)),
-            topic("nowhere", (0, BATCH)),
-            topic("orders", (2, None), (1, BATCH)),
+        produce_request(
+            topic_data("orders", (9, BATCH), (0, BATCH), (-1, BATCH)),
+            topic_data("nowhere", (0, BATCH)),
+            topic_data("orders", (2, None), (1, BATCH)),
         ),
         9,
     )
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    assert answers(response) == [
+    assert results(response) == [
         ("orders", 9, unknown, -1),
         ("orders", 0, ErrorCode.NONE, 100),
         ("orders", -1, unknown, -1),
@@ -84,26 +86,28 @@ def test_early_errors_do_not_shift_the_results_of_others():
     ]
 
 
-def test_a_partition_named_twice_is_appended_to_twice_in_order():
+def test_produce_appends_twice_to_a_repeated_partition():
     cluster = FakeCluster()
     other = record_batch(numbered(1))
-    response = cluster.send(produce, request(topic("orders", (0, BATCH), (0, other))), 9)
+    response = cluster.send(
+        produce, produce_request(topic_data("orders", (0, BATCH), (0, other))), 9
+    )
     assert [append.batch for append in cluster.partitions.appends] == [BATCH, other]
-    assert [base for *_, base in answers(response)] == [100, 101]
+    assert [base for *_, base in results(response)] == [100, 101]
 
 
-def test_topics_are_found_by_id_from_version_13_on():
+def test_produce_resolves_topic_ids_since_version_13():
     cluster = FakeCluster()
     response = cluster.send(
         produce,
-        request(
-            topic("", (0, BATCH), topic_id=ORDERS.topic_id),
-            topic("", (0, BATCH), topic_id=NO_SUCH_ID),
-            topic("", (77, BATCH), topic_id=ORDERS.topic_id),
+        produce_request(
+            topic_data("", (0, BATCH), topic_id=ORDERS.topic_id),
+            topic_data("", (0, BATCH), topic_id=NO_SUCH_ID),
+            topic_data("", (77, BATCH), topic_id=ORDERS.topic_id),
         ),
         13,
     )
-    assert [(id_or_name, code) for id_or_name, _, code, _ in answers(response)] == [
+    assert [(id_or_name, code) for id_or_name, _, code, _ in results(response)] == [
         (ORDERS.topic_id, ErrorCode.NONE),
         (NO_SUCH_ID, ErrorCode.UNKNOWN_TOPIC_ID),
         (ORDERS.topic_id, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
@@ -111,22 +115,24 @@ def test_topics_are_found_by_id_from_version_13_on():
 
 
 @pytest.mark.parametrize("acks", [-2, 2, 100])
-def test_acks_that_do_not_exist_are_refused_everywhere(acks):
+def test_produce_rejects_invalid_acks(acks):
     cluster = FakeCluster()
-    response = cluster.send(produce, request(topic("orders", (0, BATCH)), acks=acks), 9)
-    assert one_answer(response).error_code is ErrorCode.INVALID_REQUIRED_ACKS
+    response = cluster.send(
+        produce, produce_request(topic_data("orders", (0, BATCH)), acks=acks), 9
+    )
+    assert only_partition(response).error_code is ErrorCode.INVALID_REQUIRED_ACKS
     assert not cluster.partitions.appends
 
 
-def test_transactions_are_not_open():
+def test_produce_rejects_transactional_batches():
     cluster = FakeCluster()
-    by_request = request(topic("orders", (0, BATCH)), transactional_id="mine")
-    by_batch = request(
-        topic("orders", (0, record_batch(numbered(1), attributes=TRANSACTIONAL_BIT)))
+    by_request = produce_request(topic_data("orders", (0, BATCH)), transactional_id="mine")
+    by_batch = produce_request(
+        topic_data("orders", (0, record_batch(numbered(1), attributes=TRANSACTIONAL_BIT)))
     )
-    for asked in (by_request, by_batch):
-        only = one_answer(cluster.send(produce, asked, 9))
-        assert only.error_code is ErrorCode.INVALID_TXN_STATE
+    for request in (by_request, by_batch):
+        partition = only_partition(cluster.send(produce, request, 9))
+        assert partition.error_code is ErrorCode.INVALID_TXN_STATE
     assert not cluster.partitions.appends
 
 
@@ -139,82 +145,96 @@ def test_transactions_are_not_open():
         (12, ErrorCode.NONE),
     ],
 )
-def test_zstd_may_be_used_from_version_7_on(version, error_code):
+def test_produce_accepts_zstd_since_version_7(version, error_code):
     batch = record_batch(numbered(3), codec="zstd")
-    response = FakeCluster().send(produce, request(topic("orders", (0, batch))), version)
-    assert one_answer(response).error_code is error_code
+    response = FakeCluster().send(
+        produce, produce_request(topic_data("orders", (0, batch))), version
+    )
+    assert only_partition(response).error_code is error_code
 
 
 @pytest.mark.parametrize("magic", [0, 1])
-def test_message_sets_are_no_batches_from_version_3_on(magic):
+def test_produce_rejects_message_sets_since_version_3(magic):
     sent = message_set(numbered(2, size=100), magic=magic)
-    response = FakeCluster().send(produce, request(topic("orders", (0, sent))), 3)
-    assert one_answer(response).error_code is ErrorCode.INVALID_RECORD
+    response = FakeCluster().send(produce, produce_request(topic_data("orders", (0, sent))), 3)
+    assert only_partition(response).error_code is ErrorCode.INVALID_RECORD
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 @pytest.mark.parametrize("magic", [0, 1])
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4"])
-def test_message_sets_of_old_versions_become_batches(version, magic, codec):
+def test_produce_converts_message_sets_of_old_versions(version, magic, codec):
     cluster = FakeCluster()
     sent = message_set(numbered(3), magic=magic, codec=codec)
-    response = cluster.send(produce, request(topic("orders", (0, sent), (1, sent))), version)
-    assert [code for _, _, code, _ in answers(response)] == [ErrorCode.NONE] * 2
+    response = cluster.send(
+        produce, produce_request(topic_data("orders", (0, sent), (1, sent))), version
+    )
+    assert [code for _, _, code, _ in results(response)] == [ErrorCode.NONE] * 2
     batch = cluster.partitions.appends[0].batch
     assert (batch[16], int.from_bytes(batch[57:61], "big")) == (2, 3)
 
 
-def test_only_message_sets_for_partitions_that_exist_are_opened(monkeypatch):
-    opened = []
+def test_produce_converts_message_sets_of_existing_partitions_only(monkeypatch):
+    converted = []
 
-    def converted(records, version, message_bytes_max, count):
-        opened.append((bytes(records), message_bytes_max))
+    def convert(records, version, message_bytes_max, count):
+        converted.append((bytes(records), message_bytes_max))
         return BATCH
 
-    monkeypatch.setattr("gateway_svc.handlers.produce.handler.converted_batch", converted)
+    monkeypatch.setattr("gateway_svc.handlers.produce.handler.converted_batch", convert)
     cluster = FakeCluster()
-    asked = request(topic("orders", (0, b"a"), (9, b"b")), topic("nowhere", (0, b"c")))
-    response = cluster.send(produce, asked, 2)
-    assert [code for _, _, code, _ in answers(response)] == [
+    request = produce_request(
+        topic_data("orders", (0, b"a"), (9, b"b")), topic_data("nowhere", (0, b"c"))
+    )
+    response = cluster.send(produce, request, 2)
+    assert [code for _, _, code, _ in results(response)] == [
         ErrorCode.NONE,
         ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
         ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     ]
-    assert opened == [(b"a", 1_048_588)]
+    assert converted == [(b"a", 1_048_588)]
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
-def test_a_message_larger_than_the_topic_accepts_is_too_large(version):
+def test_produce_rejects_a_message_larger_than_the_topic_accepts(version):
     sent = message_set(numbered(1, size=1_100_000), magic=0, codec="none")
     good = message_set(numbered(1), magic=0)
     cluster = FakeCluster()
-    response = cluster.send(produce, request(topic("orders", (0, sent), (1, good))), version)
-    assert [code for _, _, code, _ in answers(response)] == [
+    response = cluster.send(
+        produce, produce_request(topic_data("orders", (0, sent), (1, good))), version
+    )
+    assert [code for _, _, code, _ in results(response)] == [
         ErrorCode.MESSAGE_TOO_LARGE,
         ErrorCode.NONE,
     ]
 
 
-def test_a_damaged_message_set_is_corrupt_and_harms_no_other():
+def test_produce_rejects_only_the_corrupt_message_set():
     sent = bytearray(message_set(numbered(3), magic=1))
     sent[-1] ^= 1
     good = message_set(numbered(1), magic=1)
-    response = FakeCluster().send(produce, request(topic("orders", (0, bytes(sent)), (1, good))), 2)
-    assert [code for _, _, code, _ in answers(response)] == [
+    response = FakeCluster().send(
+        produce, produce_request(topic_data("orders", (0, bytes(sent)), (1, good))), 2
+    )
+    assert [code for _, _, code, _ in results(response)] == [
         ErrorCode.CORRUPT_MESSAGE,
         ErrorCode.NONE,
     ]
 
 
-@pytest.mark.parametrize("nothing", [None, b""])
-def test_nothing_at_all_is_fine_for_old_versions_only(nothing):
-    old = one_answer(FakeCluster().send(produce, request(topic("orders", (0, nothing))), 1))
+@pytest.mark.parametrize("records", [None, b""])
+def test_produce_accepts_empty_records_in_old_versions_only(records):
+    old = only_partition(
+        FakeCluster().send(produce, produce_request(topic_data("orders", (0, records))), 1)
+    )
     assert (old.error_code, old.base_offset) == (ErrorCode.NONE, -1)
-    new = one_answer(FakeCluster().send(produce, request(topic("orders", (0, nothing))), 3))
+    new = only_partition(
+        FakeCluster().send(produce, produce_request(topic_data("orders", (0, records))), 3)
+    )
     assert new.error_code is ErrorCode.INVALID_RECORD
 
 
-def test_a_refusal_comes_with_its_words_and_the_records_at_fault():
+def test_produce_returns_message_and_record_errors_of_a_refusal():
     cluster = FakeCluster()
     cluster.partitions.append_results = [
         AppendResult(
@@ -223,11 +243,16 @@ def test_a_refusal_comes_with_its_words_and_the_records_at_fault():
             record_errors=[RecordError(2, "no key")],
         )
     ]
-    only = one_answer(cluster.send(produce, request(topic("orders", (0, BATCH))), 9))
-    assert (only.error_code, only.error_message) == (ErrorCode.INVALID_RECORD, "a null key")
+    partition = only_partition(
+        cluster.send(produce, produce_request(topic_data("orders", (0, BATCH))), 9)
+    )
+    assert (partition.error_code, partition.error_message) == (
+        ErrorCode.INVALID_RECORD,
+        "a null key",
+    )
     assert [
         (record_error.batch_index, record_error.batch_index_error_message)
-        for record_error in only.record_errors
+        for record_error in partition.record_errors
     ] == [(2, "no key")]
 
 
@@ -243,30 +268,34 @@ def test_a_refusal_comes_with_its_words_and_the_records_at_fault():
 def test_not_leader_errors_name_the_leader(refusal):
     cluster = FakeCluster()
     cluster.partitions.append_results = [AppendResult(refusal=refusal, leader_epoch=9)]
-    response = cluster.send(produce, request(topic("orders", (0, BATCH))), 10)
-    only = one_answer(response)
-    assert only.error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
-    assert only.current_leader.leader_epoch == 9
+    response = cluster.send(produce, produce_request(topic_data("orders", (0, BATCH))), 10)
+    partition = only_partition(response)
+    assert partition.error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert partition.current_leader.leader_epoch == 9
     (endpoint,) = response.node_endpoints
-    assert endpoint.node_id == only.current_leader.leader_id
+    assert endpoint.node_id == partition.current_leader.leader_id
     assert (endpoint.host, endpoint.port) == (f"gateway-{endpoint.node_id}", 9092)
 
 
-def test_an_owner_that_does_not_answer_is_a_time_out_for_its_partitions_only():
+def test_produce_times_out_only_for_partitions_of_an_unavailable_owner():
     cluster = FakeCluster()
-    cluster.partitions.error = BackendUnavailable("p-0: gone")
-    response = cluster.send(produce, request(topic("orders", (0, BATCH), (9, BATCH))), 9)
-    assert [code for _, _, code, _ in answers(response)] == [
+    cluster.partitions.error = BackendUnavailable("p-0: unreachable")
+    response = cluster.send(
+        produce, produce_request(topic_data("orders", (0, BATCH), (9, BATCH))), 9
+    )
+    assert [code for _, _, code, _ in results(response)] == [
         ErrorCode.REQUEST_TIMED_OUT,
         ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     ]
 
 
-def test_log_append_time_and_log_start_are_passed_on():
+def test_produce_returns_log_append_time_and_log_start_offset():
     cluster = FakeCluster()
     cluster.partitions.append_results = [AppendResult(5, 1_700_000_000_000, 3)]
-    only = one_answer(cluster.send(produce, request(topic("orders", (0, BATCH))), 5))
-    assert (only.base_offset, only.log_append_time_ms, only.log_start_offset) == (
+    partition = only_partition(
+        cluster.send(produce, produce_request(topic_data("orders", (0, BATCH))), 5)
+    )
+    assert (partition.base_offset, partition.log_append_time_ms, partition.log_start_offset) == (
         5,
         1_700_000_000_000,
         3,
@@ -274,45 +303,50 @@ def test_log_append_time_and_log_start_are_passed_on():
 
 
 @pytest.mark.parametrize("version", [2, 9])
-def test_acks_0_has_no_answer(version):
+def test_acks_0_has_no_response(version):
     sent = message_set(numbered(3), magic=1) if version < 3 else BATCH
-    asked = request(topic("orders", (0, sent)), acks=0)
-    assert not expects_response(asked)
-    assert FakeCluster().send(produce, asked, version) is None
+    request = produce_request(topic_data("orders", (0, sent)), acks=0)
+    assert not expects_response(request)
+    assert FakeCluster().send(produce, request, version) is None
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "invalid",
     [
-        pytest.param(request(topic("nowhere", (0, BATCH)), acks=0), id="unknown"),
-        pytest.param(request(topic("orders", (0, b"x")), acks=0), id="corrupt"),
-        pytest.param(request(topic("orders", (0, BATCH)), acks=0, transactional_id="t"), id="txn"),
+        pytest.param(produce_request(topic_data("nowhere", (0, BATCH)), acks=0), id="unknown"),
+        pytest.param(produce_request(topic_data("orders", (0, b"x")), acks=0), id="corrupt"),
+        pytest.param(
+            produce_request(topic_data("orders", (0, BATCH)), acks=0, transactional_id="t"),
+            id="txn",
+        ),
     ],
 )
-def test_acks_0_and_an_error_closes_the_connection(asked):
+def test_acks_0_with_an_error_closes_the_connection(invalid):
     cluster = FakeCluster()
     cluster.partitions.append_results = [AppendResult(refusal=Refusal.CORRUPT_MESSAGE)]
-    assert cluster.disconnect_reason(produce, asked, 9).startswith("Produce without a response: ")
+    assert cluster.disconnect_reason(produce, invalid, 9).startswith("Produce without a response: ")
 
 
-def test_acks_0_and_a_lost_owner_closes_the_connection():
+def test_acks_0_with_an_unavailable_owner_closes_the_connection():
     cluster = FakeCluster()
-    cluster.partitions.error = BackendUnavailable("p-0: gone")
-    reason = cluster.disconnect_reason(produce, request(topic("orders", (0, BATCH)), acks=0), 9)
+    cluster.partitions.error = BackendUnavailable("p-0: unreachable")
+    reason = cluster.disconnect_reason(
+        produce, produce_request(topic_data("orders", (0, BATCH)), acks=0), 9
+    )
     assert "REQUEST_TIMED_OUT for partition 0 of orders" in reason
 
 
-def test_an_owner_that_did_not_answer_does_not_take_the_others_along():
+def test_produce_times_out_only_for_the_partition_without_a_reply():
     cluster = FakeCluster()
     cluster.partitions.append_results = [
         AppendResult(100, log_start_offset=0),
-        AppendResult(refusal=Refusal.NO_RESPONSE, message="gone"),
+        AppendResult(refusal=Refusal.NO_RESPONSE, message="no reply"),
     ]
     batch = record_batch(numbered(1))
-    answered = cluster.send(produce, request(topic("orders", (0, batch), (1, batch))), 9).responses[
-        0
-    ]
-    stored, lost = answered.partition_responses
+    response = cluster.send(
+        produce, produce_request(topic_data("orders", (0, batch), (1, batch))), 9
+    )
+    stored, failed = response.responses[0].partition_responses
     assert (stored.error_code, stored.base_offset) == (ErrorCode.NONE, 100)
-    # It may be there: only this error says so to producers.
-    assert (lost.error_code, lost.error_message) == (ErrorCode.REQUEST_TIMED_OUT, "gone")
+    # The batch may be stored: only this error tells producers so.
+    assert (failed.error_code, failed.error_message) == (ErrorCode.REQUEST_TIMED_OUT, "no reply")

@@ -18,7 +18,7 @@ RESULTS = (AppendResult(0, -1, 0), AppendResult(2**63 - 1, 1_700_000_000_000, 2*
 @pytest.mark.parametrize("name", ["orders", "o" * 249])
 @pytest.mark.parametrize("partition", [0, 3, 2**31 - 1])
 @pytest.mark.parametrize("version", range(TEMPLATE_SINCE, PRODUCE.version_max + 1))
-def test_it_is_what_the_codec_writes(version, partition, name):
+def test_response_template_writes_what_the_codec_writes(version, partition, name):
     for result in RESULTS:
         stored = PartitionProduceResponse(
             index=partition,
@@ -37,7 +37,7 @@ def test_it_is_what_the_codec_writes(version, partition, name):
         )
 
 
-def test_it_is_remembered():
+def test_response_template_is_cached():
     assert response_template(9, "orders", TOPIC_ID, 1) is response_template(
         9, "orders", TOPIC_ID, 1
     )
