@@ -36,7 +36,7 @@ class ModelStream:
         self._owner = owner
         self._responses: asyncio.Queue[pb.AppendResult | None] = asyncio.Queue()
         self._requests: asyncio.Queue[pb.AppendRequest] = asyncio.Queue()
-        self._last: dict[int, asyncio.Task[None]] = {}  # by partition: the answer to come last
+        self._last: dict[int, asyncio.Task[None]] = {}  # last response, by partition
         self._tasks = {asyncio.create_task(self._work())}
 
     async def write(self, request: pb.AppendRequest) -> None:
@@ -47,16 +47,16 @@ class ModelStream:
         for task in self._tasks:
             task.cancel()
 
-    def break_off(self) -> None:
+    def fail(self) -> None:
         self.cancel()
         self._responses.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[pb.AppendResponse]:
         while True:
-            answer = await self._responses.get()
-            if answer is None:
+            result = await self._responses.get()
+            if result is None:
                 raise BackendUnavailable("restarted")
-            yield pb.AppendResponse(results=[answer])
+            yield pb.AppendResponse(results=[result])
 
     async def _work(self) -> None:
         while True:
@@ -67,12 +67,12 @@ class ModelStream:
                     continue
                 result = self._owner.decide(append)
                 before = self._last.get(append.partition)
-                task = asyncio.create_task(self._answer(result, before))
+                task = asyncio.create_task(self._respond(result, before))
                 if result.HasField("stored"):
                     self._last[append.partition] = task
                 self._tasks.add(task)
 
-    async def _answer(self, result: pb.AppendResult, before: asyncio.Task[None] | None) -> None:
+    async def _respond(self, result: pb.AppendResult, before: asyncio.Task[None] | None) -> None:
         """Responds after a random delay; results of one log's stored appends keep their order."""
         await self._owner.delay()
         if before is not None and result.HasField("stored"):
@@ -86,7 +86,7 @@ class ModelOwner:
     def __init__(self, cluster: "ModelCluster") -> None:
         self.epochs: dict[LogId, int] = {}
         self.refused = 0
-        self.is_mute = False  # takes appends and does nothing
+        self.is_mute = False  # receives appends and does nothing
         self.is_lost = False  # as the gateway sees it
         self._cluster = cluster
         self._streams: list[ModelStream] = []
@@ -110,17 +110,17 @@ class ModelOwner:
         """Loses all appends and responses in flight."""
         self.is_mute = False
         for stream in self._streams:
-            stream.break_off()
+            stream.fail()
         self._streams.clear()
 
     def _refusal(self, log: LogId, epoch: int) -> Refusal | None:
-        known = self.epochs.get(log)
-        if known is None:
-            words = (Refusal.NOT_OWNER, Refusal.MOVING, Refusal.UNKNOWN_TOPIC_OR_PARTITION)
-            return self._cluster.random.choice(words)
-        if epoch == known:
+        served_epoch = self.epochs.get(log)
+        if served_epoch is None:
+            refusals = (Refusal.NOT_OWNER, Refusal.MOVING, Refusal.UNKNOWN_TOPIC_OR_PARTITION)
+            return self._cluster.random.choice(refusals)
+        if epoch == served_epoch:
             return None
-        return Refusal.FENCED_LEADER_EPOCH if epoch < known else Refusal.UNKNOWN_LEADER_EPOCH
+        return Refusal.FENCED_LEADER_EPOCH if epoch < served_epoch else Refusal.UNKNOWN_LEADER_EPOCH
 
 
 class _Connection(AppendStreamClient):
@@ -189,19 +189,19 @@ class ModelCluster:
         stored, batch = self.stored[log], producer_batch(append.batch)
         offset = len(stored)
         if batch is not None:
-            known = self._sequences[log, batch.producer_id]
-            if batch.base_sequence in known:
-                offset = known[batch.base_sequence]
+            offsets = self._sequences[log, batch.producer_id]
+            if batch.base_sequence in offsets:
+                offset = offsets[batch.base_sequence]
                 return pb.AppendResult(
                     append_id=append.append_id, stored=pb.Stored(base_offset=offset)
                 )
             if batch.base_sequence != self._next_sequence[log, batch.producer_id]:
                 refused = pb.Refused(refusal=Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER)
                 return pb.AppendResult(append_id=append.append_id, refused=refused)
-            known[batch.base_sequence] = offset
+            offsets[batch.base_sequence] = offset
             self._next_sequence[log, batch.producer_id] = batch.next_sequence
-            if len(known) > 5:
-                del known[min(known)]
+            if len(offsets) > 5:
+                del offsets[min(offsets)]
         stored.append(append.batch)
         return pb.AppendResult(append_id=append.append_id, stored=pb.Stored(base_offset=offset))
 
@@ -210,7 +210,7 @@ class ModelCluster:
         await asyncio.sleep(self.random.choice((0.0, 0.0, self.random.random() * s_max)))
 
     async def move(self, partition: int, *, can_fail: bool = True) -> None:
-        """Moves a log, or rolls the move back. Each process learns of each phase separately."""
+        """Moves a log, or rolls the move back. Each process receives each phase separately."""
         log, before = LogId(TOPIC_ID, partition), self.placements[partition]
         target = self.random.choice([name for name in NAMES if name != before.owner])
         fails = can_fail and self.random.random() < 0.3
@@ -226,9 +226,9 @@ class ModelCluster:
             MovePhase.FENCE,
         )
         async with asyncio.TaskGroup() as group:
-            if self.random.random() < 0.7:  # a gateway that was cut off learns of the end only
-                group.create_task(self._later(lambda: self.apply(moves=[move])))
-            group.create_task(self._later(lambda: self._fence(before.owner, log)))
+            if self.random.random() < 0.7:  # a gateway without a watch receives the end only
+                group.create_task(self._run_later(lambda: self.apply(moves=[move])))
+            group.create_task(self._run_later(lambda: self._fence(before.owner, log)))
         await self.delay(self._fence_s_max)
         self.placements[partition] = after
 
@@ -236,13 +236,13 @@ class ModelCluster:
             self.apply(topics=[self._topic()], moves_gone=[move.move_id])
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._later(commit))
-            group.create_task(self._later(lambda: self._serve(after, log)))
+            group.create_task(self._run_later(commit))
+            group.create_task(self._run_later(lambda: self._serve(after, log)))
 
     async def restart(self, name: str) -> None:
-        """Restarts an owner, which learns of its logs after a delay."""
+        """Restarts an owner, which serves its logs again after a delay."""
         owner = self.owners[name]
-        known, owner.epochs = owner.epochs, {}
+        epochs, owner.epochs = owner.epochs, {}
         owner.restart()
         if self.random.random() < 0.5:
             await self.delay()
@@ -250,7 +250,7 @@ class ModelCluster:
             await self.delay(10 * DELAY_S_MAX)
             owner.is_lost = False
         await self.delay(10 * DELAY_S_MAX)
-        owner.epochs = known
+        owner.epochs = epochs
 
     def fence(self, partition: int) -> Move:
         """Returns a move that stays in the FENCE phase."""
@@ -286,7 +286,7 @@ class ModelCluster:
         self.apply(topics=[self._topic()])
 
     def append(self, batch: bytes, *partitions: int, gateway: int = 0) -> Any:
-        appends = [Append(LogId(TOPIC_ID, one), batch) for one in partitions or (0,)]
+        appends = [Append(LogId(TOPIC_ID, partition), batch) for partition in partitions or (0,)]
         return self.gateways[gateway].append(appends, acks=1)
 
     async def close(self) -> None:
@@ -305,6 +305,6 @@ class ModelCluster:
     def _serve(self, placement: Placement, log: LogId) -> None:
         self.owners[placement.owner].epochs[log] = placement.leader_epoch
 
-    async def _later(self, act: Callable[[], None]) -> None:
+    async def _run_later(self, action: Callable[[], None]) -> None:
         await self.delay()
-        act()
+        action()

@@ -1,8 +1,8 @@
-"""An idempotent producer as librdkafka is one: five requests in flight, retries in sequence.
+"""Model of librdkafka's idempotent producer: five requests in flight, retries in sequence.
 
 It sends over one model connection: requests arrive in the order in which they were sent, responses
-in the same order, both a little later. It never raises its epoch. Instead it notes each response
-after which librdkafka would do so, or would report records without their offsets.
+in the same order, both a little later. It never raises its epoch. Instead it records each
+response after which librdkafka would do so, or would report records without their offsets.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _BATCH: Final = struct.Struct(">23xi16xqhi4x")
 
 
 def batch_of(producer_id: int, sequence: int, *, records: int = 1) -> bytes:
-    """A batch header (format v2) with what identifies the batch, and nothing else."""
+    """Returns a batch header (format v2) that has only the fields that identify the batch."""
     return _BATCH.pack(records - 1, producer_id, 0, sequence)
 
 
@@ -49,14 +49,14 @@ class ModelProducer:
 
     @property
     def batches(self) -> list[bytes]:
-        """Everything it produces, in order."""
+        """All batches that it produces, in order."""
         return [batch_of(self.id, 2 * n, records=2) for n in range(self._count)]
 
     def reconnect(self) -> None:
-        """Its gateway is gone, and it goes to the next one.
+        """Reconnects to the next gateway, as if its own had ended.
 
-        What the gateway has received may be stored still. What is unanswered is sent again, to the
-        other one.
+        The old gateway may still store what it has received. Batches without a response are sent
+        again, to the new one.
         """
         self._disconnect()
         self._to_send = sorted([*self._to_send, *self._in_flight])
@@ -65,7 +65,7 @@ class ModelProducer:
         self._connect()
 
     async def run(self) -> None:
-        """Returns when everything is acknowledged."""
+        """Produces until all batches are acknowledged."""
         try:
             while len(self.acknowledged) < self._count:
                 self._send()
@@ -82,7 +82,7 @@ class ModelProducer:
         self._wire: asyncio.Queue[int] = asyncio.Queue()
         self._responses: asyncio.Queue[tuple[int, asyncio.Future[list[AppendResult]]]]
         self._responses = asyncio.Queue()
-        self._network = [asyncio.create_task(one()) for one in (self._deliver, self._respond)]
+        self._network = [asyncio.create_task(work()) for work in (self._deliver, self._respond)]
 
     def _disconnect(self) -> None:
         for task in self._network:
@@ -92,22 +92,22 @@ class ModelProducer:
         now = asyncio.get_running_loop().time()
         while self._to_send and len(self._in_flight) < IN_FLIGHT_MAX:
             if self._not_before.get(self._to_send[0], 0.0) > now:
-                return  # nothing overtakes what waits for its backoff
+                return  # later batches do not overtake one that waits for its backoff
             self._in_flight.add(self._to_send[0])
             self._wire.put_nowait(self._to_send.pop(0))
 
     async def _deliver(self) -> None:
-        """The way to the gateway."""
+        """Delivers requests to the gateway in order."""
         while True:
             sequence = await self._wire.get()
             await self._cluster.delay()
             batch = batch_of(self.id, sequence, records=2)
             future = self._cluster.append(batch, self.partition, gateway=self._gateway)
-            future.add_done_callback(_look_at)
+            future.add_done_callback(_retrieve_exception)
             self._responses.put_nowait((sequence, future))
 
     async def _respond(self) -> None:
-        """The way back: a response waits for those before it."""
+        """Delivers responses to the producer in the order of the requests."""
         while True:
             sequence, future = await self._responses.get()
             try:
@@ -115,9 +115,9 @@ class ModelProducer:
             except BackendUnavailable:
                 result = AppendResult(refusal=Refusal.NO_RESPONSE)
             await self._cluster.delay()
-            self._take(sequence, result)
+            self._on_result(sequence, result)
 
-    def _take(self, sequence: int, result: AppendResult) -> None:
+    def _on_result(self, sequence: int, result: AppendResult) -> None:
         self._in_flight.discard(sequence)
         self._changed.set()
         if result.refusal is None:
@@ -135,7 +135,7 @@ class ModelProducer:
         self.acknowledged[sequence] = base_offset
 
 
-def _look_at(future: asyncio.Future[list[AppendResult]]) -> None:
-    """Nobody waits for it where the producer has left."""
+def _retrieve_exception(future: asyncio.Future[list[AppendResult]]) -> None:
+    """Keeps asyncio from logging an exception after the producer has disconnected."""
     if not future.cancelled():
         future.exception()

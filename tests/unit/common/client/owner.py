@@ -13,7 +13,9 @@ from tests.support.stores.partition_core import CLUSTER_ID, MEMBER, running_core
 
 
 @asynccontextmanager
-async def served(partitions: Partitions, *, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
+async def serve_partitions(
+    partitions: Partitions, *, address: str = "127.0.0.1:0"
+) -> AsyncIterator[str]:
     """Serves `partitions` over gRPC and yields the address."""
     servicer = PartitionServicer(partitions)
     server = RpcServer([service(servicer)], address=address)
@@ -25,9 +27,9 @@ async def served(partitions: Partitions, *, address: str = "127.0.0.1:0") -> Asy
 
 
 @asynccontextmanager
-async def owner(folder: Path, *topics: Topic) -> AsyncIterator[str]:
+async def run_owner(folder: Path, *topics: Topic) -> AsyncIterator[str]:
     """Runs a partition service that owns `topics` and yields its address."""
-    async with running_core(folder, *topics) as core, served(core) as address:
+    async with running_core(folder, *topics) as core, serve_partitions(core) as address:
         yield address
 
 
@@ -41,4 +43,4 @@ def view_of(*topics: Topic, **addresses: str) -> ClusterView:
     return view
 
 
-assert MEMBER == "partition-0"  # as `partition_0=` in calls of `view_of`
+assert MEMBER == "partition-0"  # `view_of(partition_0=...)` names it

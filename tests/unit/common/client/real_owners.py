@@ -1,6 +1,6 @@
 """Partition services and a gateway's client of them: real logs, real stores, real gRPC.
 
-The test decides which process learns of a change of the cluster, and when.
+The test decides which process receives a change of the cluster, and when.
 """
 
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.partitions import LogId
 from partition_svc.partitions import LocalPartitions
 from tests.support.stores.partition_core import CLUSTER_ID, running_core
-from tests.unit.common.client.owner import served
+from tests.unit.common.client.owner import serve_partitions
 
-TOPIC_ID = b"moving about ---"
+TOPIC_ID = b"a moving topic -"
 #: The first owner of each log has the same index.
 LOGS = (LogId(TOPIC_ID, 0), LogId(TOPIC_ID, 1))
 NAMES = ("partition-0", "partition-1")
@@ -41,7 +41,7 @@ class RealOwners:
         folder.mkdir(exist_ok=True)
         core = await stack.enter_async_context(running_core(folder, self.topic(), member=name))
         self.cores[name] = core
-        return Member(name, await stack.enter_async_context(served(core)))
+        return Member(name, await stack.enter_async_context(serve_partitions(core)))
 
     async def stop(self, name: str) -> None:
         await self._running.pop(name).aclose()
@@ -55,7 +55,7 @@ class RealOwners:
         return Topic(TOPIC_ID, "moving", tuple(self.placements))
 
     def place(self, partition: int, owner: str) -> None:
-        """Gives a log to another member without a change of any view."""
+        """Places a log on another member without a change of any view."""
         before = self.placements[partition]
         self.placements[partition] = Placement(owner, before.leader_epoch + 1)
         self._revision += 1
@@ -73,7 +73,7 @@ class RealOwners:
 
 
 @asynccontextmanager
-async def real_owners(folder: Path) -> AsyncIterator[RealOwners]:
+async def run_real_owners(folder: Path) -> AsyncIterator[RealOwners]:
     owners = RealOwners(folder)
     try:
         owners.apply_to_gateway(*[await owners.start(name) for name in NAMES])

@@ -14,13 +14,13 @@ from partition_svc.rpc.partition_servicer import PartitionServicer
 from tests.contracts.partitions_contract import PartitionsContract
 from tests.support.processes.ports import ReservedPort
 from tests.support.stores.partition_core import LOG, batch, query
-from tests.unit.common.client.owner import owner
+from tests.unit.common.client.owner import run_owner
 
 
 class TestGrpcPartitions(PartitionsContract):
     @asynccontextmanager
     async def opened(self, folder, *topics):
-        async with owner(folder, *topics) as address:
+        async with run_owner(folder, *topics) as address:
             partitions = GrpcPartitions("partition-0", address)
             try:
                 yield partitions
@@ -57,17 +57,17 @@ def test_lost_owner_gets_no_requests(monkeypatch):
     lost = asyncio.Event()
 
     async def scenario() -> None:
-        # The port accepts connections and is silent: each attempt to connect takes a second.
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            partitions = GrpcPartitions("partition-0", f"127.0.0.1:{silent.getsockname()[1]}")
+        # The port accepts connections and sends nothing: each attempt to connect takes a second.
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            partitions = GrpcPartitions("partition-0", f"127.0.0.1:{listener.getsockname()[1]}")
             partitions._reachability.on_lost(lambda _: lost.set())
-            under_way = partitions.append([Append(LOG, batch())], acks=ACKS_ALL)
+            append = partitions.append([Append(LOG, batch())], acks=ACKS_ALL)
             heartbeat = partitions.coordinators.call(GroupHeartbeat("g", "m", 1, None))
             await lost.wait()
             assert partitions.is_lost
             # Pending requests fail at that moment.
-            for waiting in (under_way, heartbeat):
-                assert isinstance(waiting.exception(), BackendUnavailable)
+            for reply in (append, heartbeat):
+                assert isinstance(reply.exception(), BackendUnavailable)
             for call in (
                 partitions.fetch(query((LOG, 0))),
                 partitions.list_offsets([OffsetQuery(LOG, -1)]),
@@ -89,28 +89,28 @@ def test_lost_owner_gets_no_requests(monkeypatch):
 
 def test_close_fails_unanswered_fetches(tmp_path):
     async def scenario() -> None:
-        async with owner(tmp_path) as address:
+        async with run_owner(tmp_path) as address:
             partitions = GrpcPartitions("partition-0", address)
-            waiting = asyncio.create_task(
+            fetch = asyncio.create_task(
                 partitions.fetch(FetchQuery(query((LOG, 0)).partitions, 50_000, 1, 1000))
             )
             await partitions.list_offsets([OffsetQuery(LOG, -1)])
             await partitions.close()
             with pytest.raises(BackendUnavailable):
-                await waiting
+                await fetch
 
     asyncio.run(scenario())
 
 
 def test_owner_without_fetch_stream_gets_unary_calls(tmp_path, monkeypatch):
     async def unimplemented(_self, _requests, context):
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "what is that?")
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "an older release")
         yield b""
 
     monkeypatch.setattr(PartitionServicer, "FetchStream", unimplemented)
 
     async def scenario() -> None:
-        async with asyncio.timeout(60), owner(tmp_path) as address:
+        async with asyncio.timeout(60), run_owner(tmp_path) as address:
             partitions = GrpcPartitions("partition-0", address)
             for _ in range(2):
                 (result,) = await partitions.fetch(query((LOG, 0)))

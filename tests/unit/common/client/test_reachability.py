@@ -19,20 +19,20 @@ from tests.support.stores.partition_core import until
 
 
 @asynccontextmanager
-async def followed(address):
+async def follow(address):
     """Yields a `Reachability` and the errors that it reported."""
     channel = MemberChannel("p-0", address)
-    followed, errors = Reachability("p-0", address, channel), asyncio.Queue()
-    followed.on_lost(errors.put_nowait)
+    reachability_, errors = Reachability("p-0", address, channel), asyncio.Queue()
+    reachability_.on_lost(errors.put_nowait)
     try:
-        yield followed, errors
+        yield reachability_, errors
     finally:
-        await followed.close()
+        await reachability_.close()
         await channel.close()
 
 
 @asynccontextmanager
-async def serving(address, *options):
+async def serve_port(address, *options):
     server = grpc.aio.server(options=options)
     server.add_insecure_port(address)
     await server.start()
@@ -61,13 +61,13 @@ def test_owner_is_lost_until_it_starts(port, caplog):
     caplog.set_level(logging.INFO)
 
     async def scenario():
-        async with followed(port.address) as (owner, errors):
+        async with follow(port.address) as (owner, errors):
             owner.check()
             assert not owner.is_lost
             assert "p-0 at 127.0.0.1" in str(await errors.get())
             with pytest.raises(OwnerLost, match="cannot be reached"):
                 owner.check()
-            async with serving(port.address):
+            async with serve_port(port.address):
                 await until(lambda: not owner.is_lost)
                 owner.check()
             await errors.get()
@@ -87,8 +87,8 @@ def test_silent_address_is_lost_after_a_timeout(monkeypatch):
     monkeypatch.setattr(reachability, "_FIRST_HOLD_S", 0.05)
 
     async def scenario():
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            async with followed(f"127.0.0.1:{silent.getsockname()[1]}") as (owner, errors):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            async with follow(f"127.0.0.1:{listener.getsockname()[1]}") as (owner, errors):
                 await errors.get()
                 assert owner.is_lost
 
@@ -100,17 +100,17 @@ def test_replaced_connection_does_not_mark_the_owner_lost(port, monkeypatch):
     ready = asyncio.Semaphore(0)
     real = Reachability._apply_state
 
-    def note(self, state):
+    def record_state(self, state):
         real(self, state)
         if state is grpc.ChannelConnectivity.READY:
             ready.release()
 
-    monkeypatch.setattr(Reachability, "_apply_state", note)
+    monkeypatch.setattr(Reachability, "_apply_state", record_state)
 
     async def scenario():
         # The server closes each connection after a moment.
-        short = serving(port.address, ("grpc.max_connection_age_ms", 50))
-        async with short, followed(port.address) as (owner, errors):
+        short = serve_port(port.address, ("grpc.max_connection_age_ms", 50))
+        async with short, follow(port.address) as (owner, errors):
             for _ in range(3):
                 await ready.acquire()
             assert errors.empty()
@@ -131,7 +131,7 @@ def test_address_of_another_member_is_lost(port, monkeypatch):
 
     async def scenario():
         server = await serve("p-1")
-        async with followed(port.address) as (owner, errors):
+        async with follow(port.address) as (owner, errors):
             await errors.get()
             with pytest.raises(OwnerLost):
                 owner.check()
@@ -146,24 +146,24 @@ def test_address_of_another_member_is_lost(port, monkeypatch):
 def test_hanging_member_is_lost_until_it_responds(port, monkeypatch):
     for name in ("_CHECK_EVERY_S", "_CHECK_TIMEOUT_S", "_CHECK_AGAIN_S"):
         monkeypatch.setattr(reachability, name, 0.1)
-    answers = asyncio.Event()
+    responding = asyncio.Event()
 
-    class Hanging(HealthServicer):
+    class HangingServicer(HealthServicer):
         async def Check(self, _request, _context):  # noqa: N802 - gRPC's name
-            await answers.wait()
+            await responding.wait()
             return HealthCheckResponse()
 
     async def scenario():
-        answers.set()
+        responding.set()
         server = grpc.aio.server()
-        add_HealthServicer_to_server(Hanging(), server)
+        add_HealthServicer_to_server(HangingServicer(), server)
         server.add_insecure_port(port.address)
         await server.start()
-        async with followed(port.address) as (owner, errors):
-            answers.clear()
+        async with follow(port.address) as (owner, errors):
+            responding.clear()
             await errors.get()
             assert owner.is_lost
-            answers.set()
+            responding.set()
             await until(lambda: not owner.is_lost)
         await server.stop(None)
 
@@ -174,10 +174,10 @@ def test_lost_owner_is_logged_periodically(port, monkeypatch, caplog):
     monkeypatch.setattr(reachability, "_LOG_AGAIN_S", 0.05)
 
     def lines():
-        return [one for one in caplog.messages if one.startswith("cannot reach")]
+        return [line for line in caplog.messages if line.startswith("cannot reach")]
 
     async def scenario():
-        async with followed(port.address):
+        async with follow(port.address):
             await until(lambda: len(lines()) == 3)
         count = len(lines())
         await asyncio.sleep(0.1)

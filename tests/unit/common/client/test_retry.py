@@ -12,38 +12,38 @@ from tests.support.virtual_time import run_in_virtual_time
 from tests.unit.common.client.owner import view_of
 
 LOG = LogId(TOPIC_ID, 0)
-OURS, CLIENTS = FetchPartition(LOG, 0, 1000), FetchPartition(LOG, 0, 1000, 3)
-STORED = FetchResult([b"batch"])
+WITHOUT_EPOCH, WITH_EPOCH = FetchPartition(LOG, 0, 1000), FetchPartition(LOG, 0, 1000, 3)
+FETCHED = FetchResult([b"batch"])
 HOLD_S = 10.0
 LONG_MS = 50_000
 
 
-def refused(refusal: Refusal) -> FetchResult:
+def refused_result(refusal: Refusal) -> FetchResult:
     return FetchResult(refusal=refusal, leader_epoch=4)
 
 
-class Owner:
-    """Returns each of `answers` once, then the last one for all further requests."""
+class FakeOwner:
+    """Returns each of `results` once, then the last one for all further requests."""
 
-    def __init__(self, *answers: FetchResult, takes_s: float = 0.0) -> None:
+    def __init__(self, *results: FetchResult, takes_s: float = 0.0) -> None:
         self.view = view_of(topic(), partition_0="a:1")
         self.retrier = PlacementRetrier(self.view, hold_s=HOLD_S)
-        self.asked: list[tuple[float, int]] = []
-        self._answers = list(answers)
+        self.requests: list[tuple[float, int]] = []
+        self._results = list(results)
         self._takes_s = takes_s
 
     def change_view(self) -> None:
         self.view.apply(ClusterChange(self.view.revision + 1, CLUSTER_ID))
         self.retrier.view_changed()
 
-    async def ask(self, max_wait_ms: int) -> list[FetchResult]:
-        self.asked.append((asyncio.get_running_loop().time(), max_wait_ms))
+    async def fetch(self, max_wait_ms: int) -> list[FetchResult]:
+        self.requests.append((asyncio.get_running_loop().time(), max_wait_ms))
         await asyncio.sleep(self._takes_s)
-        return [self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]]
+        return [self._results.pop(0) if len(self._results) > 1 else self._results[0]]
 
-    async def answer(self, query: FetchPartition = OURS, *, max_wait_ms: int = 0):
-        (one,) = await self.retrier.run(self.ask, [query], max_wait_ms=max_wait_ms)
-        return one
+    async def run_query(self, query: FetchPartition = WITHOUT_EPOCH, *, max_wait_ms: int = 0):
+        (result,) = await self.retrier.run(self.fetch, [query], max_wait_ms=max_wait_ms)
+        return result
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -52,9 +52,9 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 def test_result_is_returned_without_a_retry():
     async def scenario() -> None:
-        owner = Owner(STORED)
-        assert await owner.answer(max_wait_ms=500) is STORED
-        assert owner.asked == [(0, 500)]
+        owner = FakeOwner(FETCHED)
+        assert await owner.run_query(max_wait_ms=500) is FETCHED
+        assert owner.requests == [(0, 500)]
 
     run(scenario)
 
@@ -71,40 +71,40 @@ def test_result_is_returned_without_a_retry():
 )
 def test_stale_refusal_is_retried_when_the_view_changes(refusal):
     async def scenario() -> None:
-        owner = Owner(refused(refusal), STORED)
+        owner = FakeOwner(refused_result(refusal), FETCHED)
         asyncio.get_running_loop().call_later(0.01, owner.change_view)
-        assert await owner.answer() is STORED
-        assert [at for at, _ in owner.asked] == [0, 0.01]
+        assert await owner.run_query() is FETCHED
+        assert [at for at, _ in owner.requests] == [0, 0.01]
 
     run(scenario)
 
 
 def test_query_is_retried_at_once_if_the_view_changed_during_the_attempt():
     async def scenario() -> None:
-        owner = Owner(refused(Refusal.NOT_OWNER), STORED, takes_s=1)
+        owner = FakeOwner(refused_result(Refusal.NOT_OWNER), FETCHED, takes_s=1)
         asyncio.get_running_loop().call_later(0.5, owner.change_view)
-        assert await owner.answer() is STORED
-        assert [at for at, _ in owner.asked] == [0, 1]
+        assert await owner.run_query() is FETCHED
+        assert [at for at, _ in owner.requests] == [0, 1]
 
     run(scenario)
 
 
 def test_query_is_retried_without_a_change_of_the_view():
     async def scenario() -> None:
-        answers = [refused(Refusal.UNKNOWN_LEADER_EPOCH)] * 3
-        owner = Owner(*answers, STORED)
-        assert await owner.answer() is STORED
-        assert [round(at, 3) for at, _ in owner.asked] == [0, 0.02, 0.06, 0.14]
+        results = [refused_result(Refusal.UNKNOWN_LEADER_EPOCH)] * 3
+        owner = FakeOwner(*results, FETCHED)
+        assert await owner.run_query() is FETCHED
+        assert [round(at, 3) for at, _ in owner.requests] == [0, 0.02, 0.06, 0.14]
 
     run(scenario)
 
 
 def test_retried_long_poll_waits_for_its_remaining_time():
     async def scenario() -> None:
-        owner = Owner(refused(Refusal.NOT_OWNER), STORED, takes_s=3)
+        owner = FakeOwner(refused_result(Refusal.NOT_OWNER), FETCHED, takes_s=3)
         asyncio.get_running_loop().call_later(1, owner.change_view)
-        assert await owner.answer(max_wait_ms=LONG_MS) is STORED
-        assert owner.asked == [(0, LONG_MS), (3, LONG_MS - 3000)]
+        assert await owner.run_query(max_wait_ms=LONG_MS) is FETCHED
+        assert owner.requests == [(0, LONG_MS), (3, LONG_MS - 3000)]
 
     run(scenario)
 
@@ -114,9 +114,9 @@ def test_retried_long_poll_waits_for_its_remaining_time():
 )
 def test_lasting_stale_refusal_becomes_not_owner(max_wait_ms, ends_s):
     async def scenario() -> None:
-        owner = Owner(refused(Refusal.FENCED_LEADER_EPOCH))
-        given_up = await owner.answer(max_wait_ms=max_wait_ms)
-        assert (given_up.refusal, given_up.leader_epoch) == (Refusal.NOT_OWNER, 4)
+        owner = FakeOwner(refused_result(Refusal.FENCED_LEADER_EPOCH))
+        expired = await owner.run_query(max_wait_ms=max_wait_ms)
+        assert (expired.refusal, expired.leader_epoch) == (Refusal.NOT_OWNER, 4)
         assert asyncio.get_running_loop().time() == pytest.approx(ends_s)
 
     run(scenario)
@@ -125,17 +125,19 @@ def test_lasting_stale_refusal_becomes_not_owner(max_wait_ms, ends_s):
 @pytest.mark.parametrize("refusal", [Refusal.FENCED_LEADER_EPOCH, Refusal.UNKNOWN_LEADER_EPOCH])
 def test_refusal_of_a_client_epoch_is_not_retried(refusal):
     async def scenario() -> None:
-        owner = Owner(refused(refusal))
-        assert (await owner.answer(CLIENTS)).refusal is refusal
-        assert len(owner.asked) == 1
+        owner = FakeOwner(refused_result(refusal))
+        assert (await owner.run_query(WITH_EPOCH)).refusal is refusal
+        assert len(owner.requests) == 1
 
     run(scenario)
 
 
 def test_query_with_a_client_epoch_is_retried_if_the_owner_is_wrong():
     async def scenario() -> None:
-        owner = Owner(refused(Refusal.NOT_OWNER), refused(Refusal.FENCED_LEADER_EPOCH))
-        assert (await owner.answer(CLIENTS)).refusal is Refusal.FENCED_LEADER_EPOCH
+        owner = FakeOwner(
+            refused_result(Refusal.NOT_OWNER), refused_result(Refusal.FENCED_LEADER_EPOCH)
+        )
+        assert (await owner.run_query(WITH_EPOCH)).refusal is Refusal.FENCED_LEADER_EPOCH
 
     run(scenario)
 
@@ -143,36 +145,38 @@ def test_query_with_a_client_epoch_is_retried_if_the_owner_is_wrong():
 @pytest.mark.parametrize("refusal", [Refusal.OFFSET_OUT_OF_RANGE, Refusal.NO_RESPONSE])
 def test_other_refusals_are_returned_at_once(refusal):
     async def scenario() -> None:
-        owner = Owner(refused(refusal))
-        assert (await owner.answer()).refusal is refusal
-        assert len(owner.asked) == 1
+        owner = FakeOwner(refused_result(refusal))
+        assert (await owner.run_query()).refusal is refusal
+        assert len(owner.requests) == 1
 
     run(scenario)
 
 
 @pytest.mark.parametrize(
-    "gone", [{"topics_gone": [TOPIC_ID]}, {"members_gone": ["partition-0"]}], ids=["topic", "owner"]
+    "removed",
+    [{"topics_gone": [TOPIC_ID]}, {"members_gone": ["partition-0"]}],
+    ids=["topic", "owner"],
 )
-def test_unknown_owner_or_log_is_not_retried(gone):
+def test_unknown_owner_or_log_is_not_retried(removed):
     async def scenario() -> None:
-        owner = Owner(refused(Refusal.NOT_OWNER))
-        owner.view.apply(ClusterChange(2, CLUSTER_ID, **gone))
-        assert (await owner.answer()).refusal is Refusal.NOT_OWNER
-        assert len(owner.asked) == 1
+        owner = FakeOwner(refused_result(Refusal.NOT_OWNER))
+        owner.view.apply(ClusterChange(2, CLUSTER_ID, **removed))
+        assert (await owner.run_query()).refusal is Refusal.NOT_OWNER
+        assert len(owner.requests) == 1
 
     run(scenario)
 
 
 def test_owner_that_is_lost_at_the_retry_is_unavailable():
     async def scenario() -> None:
-        owner = Owner(refused(Refusal.NOT_OWNER))
+        owner = FakeOwner(refused_result(Refusal.NOT_OWNER))
 
-        async def ask(max_wait_ms: int) -> list[FetchResult]:
-            if owner.asked:
-                raise BackendUnavailable("gone")
-            return await owner.ask(max_wait_ms)
+        async def fetch(max_wait_ms: int) -> list[FetchResult]:
+            if owner.requests:
+                raise BackendUnavailable("unreachable")
+            return await owner.fetch(max_wait_ms)
 
-        with pytest.raises(BackendUnavailable, match="gone"):
-            await owner.retrier.run(ask, [OURS], max_wait_ms=0)
+        with pytest.raises(BackendUnavailable, match="unreachable"):
+            await owner.retrier.run(fetch, [WITHOUT_EPOCH], max_wait_ms=0)
 
     run(scenario)

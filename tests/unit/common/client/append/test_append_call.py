@@ -7,16 +7,16 @@ from common.ports.metadata import Placement
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 
-LOST = BackendUnavailable("gone")
+LOST = BackendUnavailable("unreachable")
 
 
 def test_results_come_together_in_the_order_of_the_appends():
     async def scenario() -> None:
-        submission = AppendCall(2)
-        submission.complete(1, AppendResult(7))
-        assert not submission.future.done()
-        submission.complete(0, AppendResult(3))
-        assert [one.base_offset for one in await submission.future] == [3, 7]
+        call = AppendCall(2)
+        call.complete(1, AppendResult(7))
+        assert not call.future.done()
+        call.complete(0, AppendResult(3))
+        assert [result.base_offset for result in await call.future] == [3, 7]
 
     asyncio.run(scenario())
 
@@ -30,11 +30,11 @@ def test_call_without_appends_is_done_at_once():
 
 def test_missing_response_does_not_affect_the_other_results():
     async def scenario() -> None:
-        submission = AppendCall(2)
-        submission.fail(0, LOST)
-        submission.complete(1, AppendResult(7))
-        lost, stored = await submission.future
-        assert (lost.refusal, lost.message) == (Refusal.NO_RESPONSE, "gone")
+        call = AppendCall(2)
+        call.fail(0, LOST)
+        call.complete(1, AppendResult(7))
+        lost, stored = await call.future
+        assert (lost.refusal, lost.message) == (Refusal.NO_RESPONSE, "unreachable")
         assert (stored.refusal, stored.base_offset) == (None, 7)
 
     asyncio.run(scenario())
@@ -42,11 +42,11 @@ def test_missing_response_does_not_affect_the_other_results():
 
 def test_call_without_any_response_raises():
     async def scenario() -> None:
-        submission = AppendCall(2)
-        submission.fail(0, LOST)
-        submission.fail(1, LOST)
-        with pytest.raises(BackendUnavailable, match="gone"):
-            await submission.future
+        call = AppendCall(2)
+        call.fail(0, LOST)
+        call.fail(1, LOST)
+        with pytest.raises(BackendUnavailable, match="unreachable"):
+            await call.future
 
     asyncio.run(scenario())
 
@@ -54,13 +54,13 @@ def test_call_without_any_response_raises():
 def test_cancelled_call_ignores_its_outcome():
     async def scenario() -> None:
         for settle in (
-            lambda one: one.complete(0, AppendResult(1)),
-            lambda one: one.fail(0, LOST),
+            lambda call: call.complete(0, AppendResult(1)),
+            lambda call: call.fail(0, LOST),
         ):
-            submission = AppendCall(1)
-            submission.future.cancel()
-            settle(submission)
-            assert submission.future.cancelled()
+            call = AppendCall(1)
+            call.future.cancel()
+            settle(call)
+            assert call.future.cancelled()
 
     asyncio.run(scenario())
 

@@ -26,16 +26,16 @@ from common.rpc.channels import open_channel
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.processes.ports import ReservedPort
-from tests.unit.common.client.owner import served
+from tests.unit.common.client.owner import serve_partitions
 
 LOG = LogId(b"x" * 16, 3)
 
 
-class Owner(Partitions):
-    """Stores nothing, and responds when the test says so, with offsets in order of arrival."""
+class FakeOwner(Partitions):
+    """Stores nothing; responds at once or in `respond`, with offsets in order of arrival."""
 
-    def __init__(self, *, answers_at_once: bool = True) -> None:
-        self.answers_at_once = answers_at_once
+    def __init__(self, *, responds_at_once: bool = True) -> None:
+        self.responds_at_once = responds_at_once
         self.calls: list[tuple[list[Append], int]] = []
         self.open: list[tuple[Future[list[AppendResult]], list[AppendResult]]] = []
         self.stored = 0
@@ -47,36 +47,36 @@ class Owner(Partitions):
         self.stored += len(appends)
         future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
         self.open.append((future, results))
-        if self.answers_at_once:
-            self.answer_all()
+        if self.responds_at_once:
+            self.respond()
         self.arrived.set()
         return future
 
-    def answer_all(self) -> None:
+    def respond(self) -> None:
         for future, results in self.open:
             future.set_result(results)
         self.open.clear()
 
-    async def until_stored(self, count: int) -> None:
+    async def wait_until_stored(self, count: int) -> None:
         while self.stored < count:
             self.arrived.clear()
             await self.arrived.wait()
 
 
 @asynccontextmanager
-async def sending(address: str, **options: float):
+async def run_client(address: str, **options: float):
     channel = open_channel(address)
     stub = PartitionServiceStub(channel)
-    sender = AppendStreamClient("p-0", stub.AppendStream, **{"response_timeout_s": 30.0, **options})
+    client = AppendStreamClient("p-0", stub.AppendStream, **{"response_timeout_s": 30.0, **options})
     try:
-        yield sender
+        yield client
     finally:
-        await sender.close()
+        await client.close()
         await channel.close()
 
 
 def appends(*batches: bytes) -> list[Append]:
-    return [Append(LOG, one) for one in batches]
+    return [Append(LOG, batch) for batch in batches]
 
 
 def run(scenario) -> None:
@@ -89,13 +89,17 @@ def run(scenario) -> None:
 
 def test_results_are_matched_to_their_appends():
     async def scenario() -> None:
-        owner = Owner()
-        async with served(owner) as address, sending(address) as sender:
-            first = sender.submit(appends(b"a", b"b"), acks=ACKS_ALL)
-            second = sender.submit(appends(b"c"), acks=ACKS_ALL)
-            assert [one.base_offset for one in await second] == [2]
-            assert [one.base_offset for one in await first] == [0, 1]
-            assert [one.batch for call, _ in owner.calls for one in call] == [b"a", b"b", b"c"]
+        owner = FakeOwner()
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            first = client.submit(appends(b"a", b"b"), acks=ACKS_ALL)
+            second = client.submit(appends(b"c"), acks=ACKS_ALL)
+            assert [result.base_offset for result in await second] == [2]
+            assert [result.base_offset for result in await first] == [0, 1]
+            assert [append.batch for call, _ in owner.calls for append in call] == [
+                b"a",
+                b"b",
+                b"c",
+            ]
 
     run(scenario)
 
@@ -104,16 +108,16 @@ def test_queued_appends_leave_in_one_message(monkeypatch):
     messages = []
     real = append_stream.append_request
 
-    def counted(items):
+    def recording_request(items):
         message = real(items)
         messages.append(len(message.appends))
         return message
 
     async def scenario() -> None:
-        owner = Owner()
-        async with served(owner) as address, sending(address) as sender:
-            monkeypatch.setattr(append_stream, "append_request", counted)
-            await asyncio.gather(*(sender.submit(appends(b"x"), acks=1) for _ in range(600)))
+        owner = FakeOwner()
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            monkeypatch.setattr(append_stream, "append_request", recording_request)
+            await asyncio.gather(*(client.submit(appends(b"x"), acks=1) for _ in range(600)))
             assert sum(messages) == 600
             assert max(messages) == 256
             assert len(messages) <= 5
@@ -125,84 +129,85 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
     messages = []
     real = append_stream.append_request
 
-    def measured(items):
+    def recording_request(items):
         message = real(items)
-        messages.append([len(one.batch) for one in message.appends])
+        messages.append([len(append.batch) for append in message.appends])
         return message
 
     async def scenario() -> None:
-        async with served(Owner()) as address, sending(address) as sender:
-            monkeypatch.setattr(append_stream, "append_request", measured)
+        async with serve_partitions(FakeOwner()) as address, run_client(address) as client:
+            monkeypatch.setattr(append_stream, "append_request", recording_request)
             sizes = [600_000, 600_000, 3_000_000, 10, 10]
-            await asyncio.gather(*(sender.submit(appends(bytes(size)), acks=1) for size in sizes))
+            await asyncio.gather(*(client.submit(appends(bytes(size)), acks=1) for size in sizes))
             assert messages == [[600_000], [600_000], [3_000_000], [10, 10]]
 
     run(scenario)
 
 
-@pytest.mark.parametrize("more", ["bytes", "appends", "an answer"])
-def test_busy_owner_gets_full_messages_only(monkeypatch, more):
+@pytest.mark.parametrize("event", ["bytes", "appends", "a response"])
+def test_busy_owner_gets_full_messages_only(monkeypatch, event):
     messages = []
     real = append_stream.append_request
     monkeypatch.setattr(append_stream, "_LINGER_S", 3600.0)
 
-    def counted(items):
+    def recording_request(items):
         message = real(items)
         messages.append(len(message.appends))
         return message
 
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address) as sender:
-            monkeypatch.setattr(append_stream, "append_request", counted)
-            begun = [sender.submit(appends(bytes(300_000)), acks=1)]
-            await owner.until_stored(1)
-            begun.append(sender.submit(appends(bytes(100_000)), acks=1))
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            monkeypatch.setattr(append_stream, "append_request", recording_request)
+            pending = [client.submit(appends(bytes(300_000)), acks=1)]
+            await owner.wait_until_stored(1)
+            pending.append(client.submit(appends(bytes(100_000)), acks=1))
             for _ in range(20):
                 await asyncio.sleep(0.001)
             assert messages == [1]
-            if more == "bytes":
-                begun += [sender.submit(appends(bytes(100_000)), acks=1) for _ in range(2)]
-            elif more == "appends":
-                begun += [sender.submit(appends(b"x"), acks=1) for _ in range(255)]
+            if event == "bytes":
+                pending += [client.submit(appends(bytes(100_000)), acks=1) for _ in range(2)]
+            elif event == "appends":
+                pending += [client.submit(appends(b"x"), acks=1) for _ in range(255)]
             else:
-                owner.answer_all()
-            await owner.until_stored(len(begun))
-            assert messages == [1, len(begun) - 1]
-            owner.answer_all()
-            await asyncio.gather(*begun)
+                owner.respond()
+            await owner.wait_until_stored(len(pending))
+            assert messages == [1, len(pending) - 1]
+            owner.respond()
+            await asyncio.gather(*pending)
 
     run(scenario)
 
 
 @pytest.mark.parametrize(
-    ("acks", "told"), [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)]
+    ("acks", "sent_acks"),
+    [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)],
 )
-def test_append_has_a_result_with_any_acks(acks, told):
+def test_append_has_a_result_with_any_acks(acks, sent_acks):
     async def scenario() -> None:
-        owner = Owner()
-        async with served(owner) as address, sending(address) as sender:
-            (result,) = await sender.submit(appends(b"a"), acks=acks)
+        owner = FakeOwner()
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            (result,) = await client.submit(appends(b"a"), acks=acks)
             assert result.base_offset == 0
-            assert owner.calls[0][1] == told
+            assert owner.calls[0][1] == sent_acks
 
     run(scenario)
 
 
 def test_small_append_does_not_wait_for_the_response_to_a_large_one():
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address) as sender:
-            large = sender.submit(appends(bytes(300_000)), acks=1)
-            await owner.until_stored(1)
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            large = client.submit(appends(bytes(300_000)), acks=1)
+            await owner.wait_until_stored(1)
             for count in (2, 3):
-                small = sender.submit(appends(b"x"), acks=1)
-                await owner.until_stored(count)
+                small = client.submit(appends(b"x"), acks=1)
+                await owner.wait_until_stored(count)
                 future, results = owner.open.pop()
                 future.set_result(results)
                 assert (await small)[0].base_offset == count - 1
             assert not large.done()
-            owner.answer_all()
+            owner.respond()
             await large
 
     run(scenario)
@@ -212,16 +217,16 @@ def test_unanswered_bytes_are_bounded(monkeypatch):
     monkeypatch.setattr(append_stream, "_UNANSWERED_BYTES_MAX", 1 << 20)
 
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address) as sender:
-            waiting = [sender.submit(appends(bytes(600_000)), acks=1) for _ in range(4)]
-            await owner.until_stored(2)
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            waiting = [client.submit(appends(bytes(600_000)), acks=1) for _ in range(4)]
+            await owner.wait_until_stored(2)
             for _ in range(20):
                 await asyncio.sleep(0.001)
             assert owner.stored == 2
-            owner.answer_all()
-            await owner.until_stored(4)
-            owner.answer_all()
+            owner.respond()
+            await owner.wait_until_stored(4)
+            owner.respond()
             await asyncio.gather(*waiting)
 
     run(scenario)
@@ -230,19 +235,19 @@ def test_unanswered_bytes_are_bounded(monkeypatch):
 def test_broken_stream_fails_its_appends_and_the_next_append_opens_another(caplog):
     async def scenario() -> None:
         port = ReservedPort()
-        owner = Owner(answers_at_once=False)
-        async with sending(port.address) as sender:
-            async with served(owner, address=port.address):
-                lost = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
-                await owner.until_stored(3)
-            for one in lost:
+        owner = FakeOwner(responds_at_once=False)
+        async with run_client(port.address) as client:
+            async with serve_partitions(owner, address=port.address):
+                lost = [client.submit(appends(b"a"), acks=1) for _ in range(3)]
+                await owner.wait_until_stored(3)
+            for append in lost:
                 with pytest.raises(BackendUnavailable, match="p-0 AppendStream"):
-                    await one
-            again = Owner()
-            async with served(again, address=port.address):
-                while not again.stored:
+                    await append
+            restarted = FakeOwner()
+            async with serve_partitions(restarted, address=port.address):
+                while not restarted.stored:
                     try:
-                        (result,) = await sender.submit(appends(b"b"), acks=1)
+                        (result,) = await client.submit(appends(b"b"), acks=1)
                         assert result.base_offset == 0
                     except BackendUnavailable:
                         continue
@@ -277,74 +282,77 @@ class EndedStream:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [
         (grpc.StatusCode.OK, "AppendStream: ended by the owner"),
         (grpc.StatusCode.UNAVAILABLE, "AppendStream: UNAVAILABLE: stopping"),
     ],
 )
-def test_stream_that_ends_during_a_write_is_lost(status, told, caplog):
+def test_stream_that_ends_during_a_write_is_lost(status, message, caplog):
     async def scenario() -> None:
-        sender = AppendStreamClient("p-0", lambda: EndedStream(status), response_timeout_s=30.0)
+        client = AppendStreamClient("p-0", lambda: EndedStream(status), response_timeout_s=30.0)
         try:
-            with pytest.raises(BackendUnavailable, match=told):
-                await sender.submit(appends(b"one"), acks=ACKS_ALL)
+            with pytest.raises(BackendUnavailable, match=message):
+                await client.submit(appends(b"a"), acks=ACKS_ALL)
         finally:
-            await sender.close()
+            await client.close()
 
     run(scenario)
-    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_overdue_response_breaks_the_stream(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address, response_timeout_s=0.05) as sender:
+        owner = FakeOwner(responds_at_once=False)
+        async with (
+            serve_partitions(owner) as address,
+            run_client(address, response_timeout_s=0.05) as client,
+        ):
             with pytest.raises(BackendUnavailable, match=r"no response in 0\.05 s"):
-                await sender.submit(appends(b"a"), acks=1)
+                await client.submit(appends(b"a"), acks=1)
 
     run(scenario)
 
 
 def test_close_fails_only_unanswered_appends():
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address) as sender:
-            done = sender.submit(appends(b"a"), acks=1)
-            await owner.until_stored(1)
-            owner.answer_all()
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            done = client.submit(appends(b"a"), acks=1)
+            await owner.wait_until_stored(1)
+            owner.respond()
             await done
-            open_ = sender.submit(appends(b"b"), acks=1)
-            await owner.until_stored(2)
-            await sender.close()
+            pending = client.submit(appends(b"b"), acks=1)
+            await owner.wait_until_stored(2)
+            await client.close()
             with pytest.raises(BackendUnavailable, match="stopping"):
-                await open_
+                await pending
 
     run(scenario)
 
 
 def test_result_for_an_unsent_append_breaks_the_stream():
     async def scenario() -> None:
-        owner = Owner()
-        async with served(owner) as address, sending(address) as sender:
-            await sender.submit(appends(b"a"), acks=1)
+        owner = FakeOwner()
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            await client.submit(appends(b"a"), acks=1)
             with pytest.raises(BackendUnavailable, match="append that was not sent"):
-                sender._complete(pb.AppendResult(append_id=99))
+                client._complete(pb.AppendResult(append_id=99))
 
     run(scenario)
 
 
 def test_cancelled_caller_does_not_delay_others():
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address) as sender:
-            given_up = sender.submit(appends(b"a"), acks=1)
-            given_up.cancel()
-            other = sender.submit(appends(b"b"), acks=1)
-            await owner.until_stored(2)
-            owner.answer_all()
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            cancelled = client.submit(appends(b"a"), acks=1)
+            cancelled.cancel()
+            other = client.submit(appends(b"b"), acks=1)
+            await owner.wait_until_stored(2)
+            owner.respond()
             (result,) = await other
             assert result.base_offset == 1
 
@@ -355,24 +363,24 @@ class RecordingHandler:
     """Records rejected appends and lost owners."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[int, bytes, Refusal | None]] = []
+        self.requeued: list[tuple[int, bytes, Refusal | None]] = []
         self.lost: list[str] = []
 
     def requeue(self, owner, append_id, item, result) -> None:
-        self.taken.append((append_id, item.append.batch, result.refusal))
+        self.requeued.append((append_id, item.append.batch, result.refusal))
 
     def on_owner_lost(self, name: str, lost: Sequence[QueuedAppend]) -> None:
         self.lost.append(name)
 
 
-class Refusing(Owner):
+class RefusingOwner(FakeOwner):
     """Refuses batches that name a refusal, and stores the others."""
 
     def append(self, appends, *, acks):
         named = Refusal.__members__
-        answers = [named.get(bytes(one.batch).decode()) for one in appends]
+        refusals = [named.get(bytes(append.batch).decode()) for append in appends]
         future = asyncio.get_running_loop().create_future()
-        future.set_result([AppendResult(5, refusal=one) for one in answers])
+        future.set_result([AppendResult(5, refusal=refusal) for refusal in refusals])
         return future
 
 
@@ -381,49 +389,58 @@ def test_stale_refusal_goes_to_the_reject_handler_and_others_to_the_caller(refus
     async def scenario() -> None:
         handler = RecordingHandler()
         async with (
-            served(Refusing()) as address,
-            sending(address, reject_handler=handler) as sender,
+            serve_partitions(RefusingOwner()) as address,
+            run_client(address, reject_handler=handler) as client,
         ):
-            asked = sender.submit(appends(refusal.name.encode()), acks=1)
-            assert [one.base_offset for one in await sender.submit(appends(b"x"), acks=1)] == [5]
+            append = client.submit(appends(refusal.name.encode()), acks=1)
+            assert [
+                result.base_offset for result in await client.submit(appends(b"x"), acks=1)
+            ] == [5]
             if refusal in STALE:
-                assert handler.taken == [(0, refusal.name.encode(), refusal)]
-                assert not asked.done()
+                assert handler.requeued == [(0, refusal.name.encode(), refusal)]
+                assert not append.done()
             else:
-                assert not handler.taken
-                assert (await asked)[0].refusal is refusal
+                assert not handler.requeued
+                assert (await append)[0].refusal is refusal
 
     run(scenario)
 
 
 def test_drain_watch_fires_after_the_last_response_of_a_log():
     async def scenario() -> None:
-        owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address) as sender:
-            told = asyncio.Event()
-            assert not sender.notify_when_answered(LOG, told.set)
-            waiting = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
-            assert sender.notify_when_answered(LOG, told.set)
-            assert not sender.notify_when_answered(LogId(LOG.topic_id, 99), told.set)
-            await owner.until_stored(3)
-            assert not told.is_set()
-            owner.answer_all()
-            await told.wait()
-            assert all(one.done() for one in waiting)
-            assert not sender.notify_when_answered(LOG, told.set)
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            notified = asyncio.Event()
+            assert not client.notify_when_answered(LOG, notified.set)
+            waiting = [client.submit(appends(b"a"), acks=1) for _ in range(3)]
+            assert client.notify_when_answered(LOG, notified.set)
+            assert not client.notify_when_answered(LogId(LOG.topic_id, 99), notified.set)
+            await owner.wait_until_stored(3)
+            assert not notified.is_set()
+            owner.respond()
+            await notified.wait()
+            assert all(append.done() for append in waiting)
+            assert not client.notify_when_answered(LOG, notified.set)
 
     run(scenario)
 
 
 def test_lost_stream_notifies_drain_watches_and_the_reject_handler():
     async def scenario() -> None:
-        owner, handler, told = Owner(answers_at_once=False), RecordingHandler(), asyncio.Event()
-        async with served(owner) as address, sending(address, reject_handler=handler) as sender:
-            lost = sender.submit(appends(b"a"), acks=1)
-            await owner.until_stored(1)
-            assert sender.notify_when_answered(LOG, told.set)
-            await sender.close()
-            assert told.is_set()
+        owner, handler, notified = (
+            FakeOwner(responds_at_once=False),
+            RecordingHandler(),
+            asyncio.Event(),
+        )
+        async with (
+            serve_partitions(owner) as address,
+            run_client(address, reject_handler=handler) as client,
+        ):
+            lost = client.submit(appends(b"a"), acks=1)
+            await owner.wait_until_stored(1)
+            assert client.notify_when_answered(LOG, notified.set)
+            await client.close()
+            assert notified.is_set()
             assert handler.lost == ["p-0"]
             with pytest.raises(BackendUnavailable):
                 await lost

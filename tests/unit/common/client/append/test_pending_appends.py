@@ -28,7 +28,7 @@ def number(value: int) -> bytes:
 
 
 def numbers(batches: list[bytes]) -> list[int]:
-    return [int.from_bytes(one, "big") for one in batches]
+    return [int.from_bytes(batch, "big") for batch in batches]
 
 
 class OrderChecker:
@@ -37,17 +37,17 @@ class OrderChecker:
     def __init__(self, cluster: ModelCluster) -> None:
         self.cluster = cluster
         self.next = 0
-        self.took: list[float] = []
-        self.stored: dict[int, list[int]] = {one: [] for one in range(PARTITIONS)}
-        self.refused: dict[int, list[int]] = {one: [] for one in range(PARTITIONS)}
+        self.durations_s: list[float] = []
+        self.stored: dict[int, list[int]] = {partition: [] for partition in range(PARTITIONS)}
+        self.refused: dict[int, list[int]] = {partition: [] for partition in range(PARTITIONS)}
         self._waiting: list[asyncio.Task[None]] = []
 
     async def produce(self, count: int) -> None:
         random = self.cluster.random
         for _ in range(count):
-            some = random.sample(range(PARTITIONS), random.choice((1, 1, 1, 2, 3)))
-            # As a client with several requests in flight, it does not wait for responses.
-            self._waiting.append(asyncio.create_task(self._append(some)))
+            partitions = random.sample(range(PARTITIONS), random.choice((1, 1, 1, 2, 3)))
+            # It does not wait for responses, like a client with several requests in flight.
+            self._waiting.append(asyncio.create_task(self._append(partitions)))
             await self.cluster.delay()
 
     async def finish(self) -> None:
@@ -55,14 +55,14 @@ class OrderChecker:
 
     async def _append(self, partitions: list[int]) -> None:
         loop = asyncio.get_running_loop()
-        value, began = self.next, loop.time()
+        value, started = self.next, loop.time()
         self.next += 1
         try:
             results = await self.cluster.append(number(value), *partitions)
         except BackendUnavailable:
             return
         finally:
-            self.took.append(loop.time() - began)
+            self.durations_s.append(loop.time() - started)
         for partition, result in zip(partitions, results, strict=True):
             if result.refusal is None:
                 self.stored[partition].append(value)
@@ -71,10 +71,10 @@ class OrderChecker:
 
     def check(self) -> None:
         for partition in range(PARTITIONS):
-            there = numbers(self.cluster.stored[LogId(TOPIC_ID, partition)])
-            assert there == sorted(set(there)), "out of order, or twice"
-            assert set(self.stored[partition]) <= set(there), "acknowledged and not there"
-            assert not set(self.refused[partition]) & set(there), "refused and there"
+            stored = numbers(self.cluster.stored[LogId(TOPIC_ID, partition)])
+            assert stored == sorted(set(stored)), "out of order or duplicate"
+            assert set(self.stored[partition]) <= set(stored), "acknowledged but not stored"
+            assert not set(self.refused[partition]) & set(stored), "refused but stored"
 
 
 def simulate(seed: int, *, restarts: bool = False, **options: float) -> OrderChecker:
@@ -86,8 +86,8 @@ def simulate(seed: int, *, restarts: bool = False, **options: float) -> OrderChe
             if restarts and cluster.random.random() < 0.3:
                 await cluster.restart(cluster.random.choice(NAMES))
             else:
-                some = cluster.random.sample(range(PARTITIONS), cluster.random.randint(1, 2))
-                await asyncio.gather(*map(cluster.move, some))
+                partitions = cluster.random.sample(range(PARTITIONS), cluster.random.randint(1, 2))
+                await asyncio.gather(*map(cluster.move, partitions))
             await cluster.delay(4 * DELAY_S_MAX)
         await producing
         await checker.finish()
@@ -104,8 +104,8 @@ def test_moves_store_every_append_once_in_the_order_of_the_calls(first_seed):
         checker.check()
         assert not any(checker.refused.values()), f"seed {seed}"
         assert sum(map(len, checker.stored.values())) > 150, f"seed {seed}"
-        assert sum(one.refused for one in checker.cluster.owners.values()) > 0, f"seed {seed}"
-        assert max(checker.took) < HOLD_S, f"seed {seed}"
+        assert sum(owner.refused for owner in checker.cluster.owners.values()) > 0, f"seed {seed}"
+        assert max(checker.durations_s) < HOLD_S, f"seed {seed}"
 
 
 @pytest.mark.parametrize("first_seed", range(1000, 1060, 20))
@@ -113,7 +113,7 @@ def test_restarts_of_owners_neither_reorder_nor_duplicate_appends(first_seed):
     for seed in range(first_seed, first_seed + 20):
         checker = simulate(seed, restarts=True)
         checker.check()
-        assert max(checker.took) < HOLD_S + 1, f"seed {seed}"
+        assert max(checker.durations_s) < HOLD_S + 1, f"seed {seed}"
 
 
 @pytest.mark.parametrize("first_seed", range(2000, 2040, 20))
@@ -124,8 +124,8 @@ def test_deadlines_keep_the_order_of_appends(first_seed):
         checker = simulate(seed, hold_s=hold_s, fence_s_max=3.0)
         checker.check()
         refused += sum(map(len, checker.refused.values()))
-        # One trip to an owner and back, the wait, and another trip.
-        assert max(checker.took) <= hold_s + 10 * DELAY_S_MAX, f"seed {seed}"
+        # One round trip to an owner, the wait, and another round trip.
+        assert max(checker.durations_s) <= hold_s + 10 * DELAY_S_MAX, f"seed {seed}"
     assert refused > 0
 
 
@@ -147,7 +147,7 @@ async def disturb(
         await cluster.delay(4 * DELAY_S_MAX)
 
 
-def produced_by_idempotent_producers(
+def simulate_idempotent_producers(
     seed: int, *, gateways: int = 1
 ) -> tuple[ModelCluster, list[ModelProducer]]:
     async def scenario() -> tuple[ModelCluster, list[ModelProducer]]:
@@ -168,12 +168,12 @@ def produced_by_idempotent_producers(
 @pytest.mark.parametrize("first_seed", [3000, 3020])
 def test_idempotent_producer_needs_no_new_epoch_after_owners_die(first_seed, gateways):
     for seed in range(first_seed, first_seed + 20):
-        cluster, producers = produced_by_idempotent_producers(seed, gateways=gateways)
+        cluster, producers = simulate_idempotent_producers(seed, gateways=gateways)
         for producer in producers:
             assert not producer.violations, f"seed {seed}"
             stored = cluster.stored[LogId(TOPIC_ID, producer.partition)]
-            ours = [batch for batch in stored if batch in set(producer.batches)]
-            assert ours == producer.batches, f"seed {seed}"
+            own = [batch for batch in stored if batch in set(producer.batches)]
+            assert own == producer.batches, f"seed {seed}"
             for sequence, offset in producer.acknowledged.items():
                 assert stored[offset] == producer.batches[sequence // 2], f"seed {seed}"
 
@@ -189,14 +189,14 @@ def test_pending_appends_fail_with_the_lost_ones_of_their_producer_only():
         lost = cluster.append(batch_of(7, 1))
         await asyncio.sleep(1)
         cluster.apply(moves=[cluster.fence(0)])
-        held = cluster.append(batch_of(7, 2))
-        bystander = cluster.append(batch_of(8, 1))
+        pending = cluster.append(batch_of(7, 2))
+        other = cluster.append(batch_of(8, 1))
         await cluster.restart(cluster.placements[0].owner)
         with pytest.raises(BackendUnavailable):
             await lost
-        assert (await held)[0].refusal is Refusal.NOT_OWNER
-        assert not bystander.done()
-        # So does an append that is sent before the producer learns of the loss.
+        assert (await pending)[0].refusal is Refusal.NOT_OWNER
+        assert not other.done()
+        # An append that is sent before the producer gets the error fails too.
         assert (await cluster.append(batch_of(7, 3)))[0].refusal is Refusal.NOT_OWNER
         await cluster.gateway.close()
 
@@ -212,11 +212,11 @@ def test_appends_without_producer_ids_fail_with_lost_ones_too():
         lost = cluster.append(number(1))
         await asyncio.sleep(1)
         cluster.apply(moves=[cluster.fence(0)])
-        held = cluster.append(number(2))
+        pending = cluster.append(number(2))
         await cluster.restart(cluster.placements[0].owner)
         with pytest.raises(BackendUnavailable):
             await lost
-        assert (await held)[0].refusal is Refusal.NOT_OWNER
+        assert (await pending)[0].refusal is Refusal.NOT_OWNER
         await cluster.gateway.close()
 
     run(scenario())
@@ -228,13 +228,13 @@ def test_appends_to_a_lost_owner_are_refused_at_once_and_in_sequence_later():
         loop = asyncio.get_running_loop()
         owner = cluster.owners[cluster.placements[0].owner]
         owner.is_lost = True
-        began = loop.time()
+        started = loop.time()
         for batch in (batch_of(7, 0), batch_of(7, 1), number(9)):
             (result,) = await cluster.append(batch)
             assert result.refusal is Refusal.NOT_OWNER
-        assert loop.time() == began
+        assert loop.time() == started
         owner.is_lost = False
-        # It is in flight while the first is sent again.
+        # The client had it in flight when the first was refused.
         assert (await cluster.append(batch_of(7, 2)))[0].refusal is Refusal.NOT_OWNER
         for sequence in (0, 1, 2):
             assert (await cluster.append(batch_of(7, sequence)))[0].base_offset == sequence
@@ -250,12 +250,12 @@ def test_fence_buffers_appends_though_the_source_is_lost():
         move = cluster.fence(0)
         cluster.apply(moves=[move])
         cluster.owners[before.owner].is_lost = True
-        held = cluster.append(number(1))
+        pending = cluster.append(number(1))
         await asyncio.sleep(1)
-        assert not held.done()
+        assert not pending.done()
         cluster.place(0, Placement(move.target, before.leader_epoch + 1))
         cluster.apply_placements()
-        assert (await held)[0].refusal is None
+        assert (await pending)[0].refusal is None
         await cluster.gateway.close()
 
     run(scenario())
@@ -272,14 +272,14 @@ def test_fenced_log_sends_nothing_until_it_has_moved():
         before = cluster.placements[0]
         move = cluster.fence(0)
         cluster.apply(moves=[move])
-        held = [cluster.append(number(n)) for n in (1, 2, 3)]
+        pending = [cluster.append(number(n)) for n in (1, 2, 3)]
         await asyncio.sleep(5)
-        assert not any(one.done() for one in held)
+        assert not any(append.done() for append in pending)
         assert not any(owner.refused for owner in cluster.owners.values())
         cluster.place(0, Placement(move.target, before.leader_epoch + 1))
         cluster.apply_placements()
-        results = [result for one in held for result in await one]
-        assert [(one.refusal, one.base_offset) for one in results] == [
+        results = [result for append in pending for result in await append]
+        assert [(result.refusal, result.base_offset) for result in results] == [
             (None, 1),
             (None, 2),
             (None, 3),
@@ -293,13 +293,13 @@ def test_other_logs_are_not_buffered():
     async def scenario() -> None:
         cluster = ModelCluster(1)
         cluster.apply(moves=[cluster.fence(0)])
-        held = cluster.append(number(1), 0)
+        pending = cluster.append(number(1), 0)
         (result,) = await cluster.append(number(1), 1)
         assert result.refusal is None
-        assert not held.done()
+        assert not pending.done()
         await cluster.gateway.close()
         with pytest.raises(BackendUnavailable, match="stopping"):
-            await held
+            await pending
 
     run(scenario())
 
@@ -347,17 +347,17 @@ def test_pending_bytes_are_bounded():
         cluster = ModelCluster(1, pending_bytes_max=8)
         move = cluster.fence(0)
         cluster.apply(moves=[move])
-        held = [cluster.append(number(n)) for n in (1, 2)]
+        pending = [cluster.append(number(n)) for n in (1, 2)]
         (result,) = await cluster.append(number(3))
         assert result.refusal is Refusal.NOT_OWNER
         cluster.place(0, Placement(move.target, 1))
         cluster.apply_placements()
-        assert [(await one)[0].refusal for one in held] == [None, None]
-        # The bytes are free again.
+        assert [(await append)[0].refusal for append in pending] == [None, None]
+        # The bytes have been released.
         cluster.apply(moves=[cluster.fence(0)])
-        again = [cluster.append(number(n)) for n in (4, 5)]
+        pending = [cluster.append(number(n)) for n in (4, 5)]
         await asyncio.sleep(1)
-        assert not any(one.done() for one in again)
+        assert not any(append.done() for append in pending)
         await cluster.gateway.close()
 
     run(scenario())
@@ -367,9 +367,9 @@ def test_pending_appends_to_a_deleted_topic_are_refused():
     async def scenario() -> None:
         cluster = ModelCluster(1)
         cluster.apply(moves=[cluster.fence(0)])
-        held = cluster.append(number(1))
+        pending = cluster.append(number(1))
         cluster.apply(topics_gone=[TOPIC_ID])
-        (result,) = await held
+        (result,) = await pending
         assert result.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         await cluster.gateway.close()
 
@@ -380,12 +380,12 @@ def test_probe_is_repeated_without_a_change_of_the_view():
     async def scenario() -> None:
         cluster = ModelCluster(1)
         owner = cluster.owners[cluster.placements[0].owner]
-        known = owner.epochs.pop(LOG)
+        epoch = owner.epochs.pop(LOG)
         appends = [cluster.append(number(n)) for n in range(3)]
         await asyncio.sleep(2)
         assert owner.refused > 1
-        owner.epochs[LOG] = known
-        assert [(await one)[0].base_offset for one in appends] == [0, 1, 2]
+        owner.epochs[LOG] = epoch
+        assert [(await append)[0].base_offset for append in appends] == [0, 1, 2]
         await cluster.gateway.close()
 
     run(scenario())
@@ -398,10 +398,10 @@ def test_appends_continue_at_the_source_after_a_rollback():
         owner, epoch = cluster.placements[0]
         move = cluster.fence(0)
         cluster.apply(moves=[move])
-        held = cluster.append(number(1))
+        pending = cluster.append(number(1))
         cluster.place(0, Placement(owner, epoch + 1))
         cluster.apply_placements()
-        (result,) = await held
+        (result,) = await pending
         assert (result.refusal, result.base_offset) == (None, 1)
         await cluster.gateway.close()
 

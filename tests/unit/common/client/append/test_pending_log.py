@@ -11,7 +11,7 @@ from common.ports.unavailable import BackendUnavailable
 from tests.support.virtual_time import run_in_virtual_time
 
 LOG = LogId(b"t" * 16, 0)
-HERE, THERE = Placement("p-0", 4), Placement("p-1", 5)
+FIRST, SECOND = Placement("p-0", 4), Placement("p-1", 5)
 
 
 def item(name: bytes) -> QueuedAppend:
@@ -65,17 +65,17 @@ def test_backoff_grows_with_each_rejection_under_one_placement():
         refusal = AppendResult(refusal=Refusal.MOVING, leader_epoch=4)
         delays = []
         for _ in range(8):
-            pending.on_rejected(refusal, HERE)
-            delays.append(pending.backoff_s(HERE))
+            pending.on_rejected(refusal, FIRST)
+            delays.append(pending.backoff_s(FIRST))
         assert delays == sorted(delays)
         assert (delays[0], delays[-1]) == (0.02, 0.5)
         assert pending.refusal is refusal
-        # Another owner may get a probe at once, and the first one after the delay.
-        assert pending.backoff_s(THERE) == 0
+        # Another owner gets a probe at once, the first one after the delay.
+        assert pending.backoff_s(SECOND) == 0
         await asyncio.sleep(0.5)
-        assert pending.backoff_s(HERE) == 0
-        pending.on_rejected(refusal, THERE)
-        assert pending.backoff_s(THERE) == pytest.approx(0.02)
+        assert pending.backoff_s(FIRST) == 0
+        pending.on_rejected(refusal, SECOND)
+        assert pending.backoff_s(SECOND) == pytest.approx(0.02)
 
     run_in_virtual_time(scenario())
 
@@ -84,12 +84,12 @@ def test_rejection_under_a_past_placement_does_not_delay_the_current_one():
     async def scenario() -> None:
         pending = PendingLog(LOG)
         pending.on_rejected(AppendResult(refusal=Refusal.NOT_OWNER), None)
-        assert pending.backoff_s(HERE) == 0
+        assert pending.backoff_s(FIRST) == 0
 
     run_in_virtual_time(scenario())
 
 
-def test_first_deadline_and_last_retry_are_kept():
+def test_first_deadline_and_last_retry_take_effect():
     async def scenario() -> None:
         pending, called = PendingLog(LOG), []
         pending.set_deadline(1, lambda: called.append("first"))
@@ -112,11 +112,11 @@ def test_probe_reports_its_outcome():
         outcomes = []
         pending, first = PendingLog(LOG), item(b"a")
         record = lambda *outcome: outcomes.append(outcome)  # noqa: E731
-        probe = Probe(pending, first, HERE, record, record)
-        result, error = AppendResult(3), BackendUnavailable("gone")
+        probe = Probe(pending, first, FIRST, record, record)
+        result, error = AppendResult(3), BackendUnavailable("unreachable")
         probe.complete(0, result)
         probe.fail(0, error)
         assert outcomes == [(probe, result), (probe, error)]
-        assert (probe.pending, probe.item, probe.placement) == (pending, first, HERE)
+        assert (probe.pending, probe.item, probe.placement) == (pending, first, FIRST)
 
     run_in_virtual_time(scenario())

@@ -10,7 +10,7 @@ from tests.unit.common.client.model_owners import DELAY_S_MAX, NAMES, ModelClust
 PERMITTED = {(source, target) for source, targets in TRANSITIONS.items() for target in targets}
 
 
-def test_every_state_has_a_row_and_all_but_the_first_are_entered():
+def test_every_state_has_a_row_and_every_one_but_the_first_is_entered():
     assert set(TRANSITIONS) == set(PendingState)
     entered = {target for _, target in PERMITTED}
     assert entered == set(PendingState) - {PendingState.DRAINING}
@@ -25,11 +25,11 @@ def test_simulated_moves_and_restarts_use_exactly_the_permitted_transitions(monk
     used: set[tuple[PendingState, PendingState]] = set()
     become = PendingLog.become
 
-    def recorded(pending: PendingLog, state: PendingState) -> None:
+    def recording_become(pending: PendingLog, state: PendingState) -> None:
         used.add((pending.state, state))
         become(pending, state)
 
-    monkeypatch.setattr(PendingLog, "become", recorded)
+    monkeypatch.setattr(PendingLog, "become", recording_become)
     for seed in range(20):
         run_in_virtual_time(moves_and_restarts(seed))
     run_in_virtual_time(deadline_during_backoff())
@@ -69,7 +69,7 @@ async def close_in(state: str) -> None:
     elif state == "fenced":
         cluster.apply(moves=[cluster.fence(0)])
     elif state == "draining":
-        await cluster.append(b"sent directly later")
+        await cluster.append(b"before the fence")
         owner.is_mute = True
         unanswered = cluster.append(b"a")
         await asyncio.sleep(4 * DELAY_S_MAX)

@@ -29,7 +29,7 @@ def test_each_log_has_its_own_gaps():
     run_in_virtual_time(scenario())
 
 
-def test_old_gaps_and_those_of_deleted_logs_are_forgotten():
+def test_old_gaps_and_those_of_deleted_logs_are_removed():
     async def scenario():
         gaps = ProducerGaps()
         gaps.open([item(batch_of(7, 1)), item(batch_of(7, 1), OTHER)])
@@ -42,7 +42,7 @@ def test_old_gaps_and_those_of_deleted_logs_are_forgotten():
     run_in_virtual_time(scenario())
 
 
-def test_the_producer_of_an_append():
+def test_producer_id_of_an_append_is_read_from_its_batch():
     async def scenario():
         assert producer_id_of(item(batch_of(7, 1))) == 7
         assert producer_id_of(item(b"short")) == NO_PRODUCER_ID

@@ -18,33 +18,33 @@ from tests.support.processes.ports import ReservedPort
 from tests.support.stores.partition_core import until
 
 
-class Coordinators:
-    """Knows no groups: answers heartbeats when the test says so, with the generation as refusal."""
+class FakeCoordinators:
+    """Replies to heartbeats at once or in `respond`, with the generation id as refusal."""
 
-    def __init__(self, *, answers_at_once=True):
-        self.answers_at_once = answers_at_once
-        self.asked = []
+    def __init__(self, *, responds_at_once=True):
+        self.responds_at_once = responds_at_once
+        self.group_ids = []
         self.open = []
 
     def call(self, request):
-        self.asked.append(request.group_id)
-        answer = asyncio.get_running_loop().create_future()
+        self.group_ids.append(request.group_id)
+        reply = asyncio.get_running_loop().create_future()
         refusal = GroupRefusal(request.generation_id) if request.generation_id else None
-        self.open.append((answer, HeartbeatTaken(refusal)))
-        if self.answers_at_once:
-            self.answer_all()
-        return answer
+        self.open.append((reply, HeartbeatTaken(refusal)))
+        if self.responds_at_once:
+            self.respond()
+        return reply
 
-    def answer_all(self):
+    def respond(self):
         while self.open:
-            # The last first: answers come in any order.
-            answer, taken = self.open.pop()
-            answer.set_result(taken)
+            # In reverse: replies may arrive in any order.
+            reply, result = self.open.pop()
+            reply.set_result(result)
 
 
 @asynccontextmanager
-async def served(coordinators, address="127.0.0.1:0"):
-    """The address of a server of `coordinators`, and its servicer."""
+async def serve_coordinators(coordinators, address="127.0.0.1:0"):
+    """Serves `coordinators`; yields the address and the servicer."""
     servicer = CoordinatorServicer(coordinators)
     server = RpcServer([service(servicer)], address=address)
     await server.start()
@@ -55,7 +55,7 @@ async def served(coordinators, address="127.0.0.1:0"):
 
 
 @asynccontextmanager
-async def calling(address, **options):
+async def run_client(address, **options):
     async with open_channel(address) as channel:
         calls = CallStreamClient("p-0", lambda: open_call_stream(channel), **options)
         try:
@@ -64,7 +64,7 @@ async def calling(address, **options):
             await calls.close()
 
 
-def beat(calls, group_id="g", generation_id=0):
+def send_heartbeat(calls, group_id="g", generation_id=0):
     return calls.submit(GroupHeartbeat(group_id, "m", generation_id))
 
 
@@ -76,41 +76,44 @@ def run(scenario):
     asyncio.run(within_limits())
 
 
-def counted(monkeypatch):
-    """The numbers of calls in the messages that leave."""
-    found = []
+def record_call_counts(monkeypatch):
+    """Returns a list that gets the number of calls of each message that is sent."""
+    counts = []
     next_message = CallStreamClient.next_message
 
-    def counting(self):
+    def recording_next_message(self):
         message = next_message(self)
         if message is not None:
-            found.append(len(pb.GroupCalls.FromString(message).calls))
+            counts.append(len(pb.GroupCalls.FromString(message).calls))
         return message
 
-    monkeypatch.setattr(CallStreamClient, "next_message", counting)
-    return found
+    monkeypatch.setattr(CallStreamClient, "next_message", recording_next_message)
+    return counts
 
 
 def test_calls_arrive_in_order_and_replies_are_matched():
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address) as calls:
-            asked = [beat(calls, f"g{n}", n % 26) for n in range(200)]
-            await until(lambda: len(owner.asked) == 200)
-            owner.answer_all()
-            refusals = [(await one).refusal for one in asked]
+        owner = FakeCoordinators(responds_at_once=False)
+        async with serve_coordinators(owner) as (address, _), run_client(address) as calls:
+            pending = [send_heartbeat(calls, f"g{n}", n % 26) for n in range(200)]
+            await until(lambda: len(owner.group_ids) == 200)
+            owner.respond()
+            refusals = [(await call).refusal for call in pending]
             assert refusals == [GroupRefusal(n % 26) if n % 26 else None for n in range(200)]
-            assert owner.asked == [f"g{n}" for n in range(200)]
+            assert owner.group_ids == [f"g{n}" for n in range(200)]
 
     run(scenario)
 
 
-def test_queued_appends_leave_in_one_message(monkeypatch):
-    messages = counted(monkeypatch)
+def test_queued_calls_leave_in_one_message(monkeypatch):
+    messages = record_call_counts(monkeypatch)
 
     async def scenario():
-        async with served(Coordinators()) as (address, _), calling(address) as calls:
-            await asyncio.gather(*(beat(calls) for _ in range(1200)))
+        async with (
+            serve_coordinators(FakeCoordinators()) as (address, _),
+            run_client(address) as calls,
+        ):
+            await asyncio.gather(*(send_heartbeat(calls) for _ in range(1200)))
             assert (sum(messages), max(messages)) == (1200, 512)
             assert len(messages) <= 5
 
@@ -118,13 +121,16 @@ def test_queued_appends_leave_in_one_message(monkeypatch):
 
 
 def test_a_message_has_about_a_megabyte_and_at_least_one_call(monkeypatch):
-    messages = counted(monkeypatch)
+    messages = record_call_counts(monkeypatch)
     monkeypatch.setattr(call_stream, "_MESSAGE_BYTES_MAX", 50_000)
 
     async def scenario():
-        async with served(Coordinators()) as (address, _), calling(address) as calls:
+        async with (
+            serve_coordinators(FakeCoordinators()) as (address, _),
+            run_client(address) as calls,
+        ):
             sizes = [20_000, 20_000, 20_000, 10, 10]
-            await asyncio.gather(*(beat(calls, "x" * size) for size in sizes))
+            await asyncio.gather(*(send_heartbeat(calls, "x" * size) for size in sizes))
             assert messages == [2, 3]
 
     run(scenario)
@@ -135,16 +141,16 @@ def test_unanswered_bytes_are_bounded(monkeypatch):
     monkeypatch.setattr(call_stream, "_MESSAGE_BYTES_MAX", 20_000)
 
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address) as calls:
-            asked = [beat(calls, "x" * 20_000) for _ in range(4)]
-            await until(lambda: len(owner.asked) == 2)
+        owner = FakeCoordinators(responds_at_once=False)
+        async with serve_coordinators(owner) as (address, _), run_client(address) as calls:
+            pending = [send_heartbeat(calls, "x" * 20_000) for _ in range(4)]
+            await until(lambda: len(owner.group_ids) == 2)
             for _ in range(20):
                 await asyncio.sleep(0.001)
-            assert len(owner.asked) == 2
-            owner.answers_at_once = True
-            owner.answer_all()
-            await asyncio.gather(*asked)
+            assert len(owner.group_ids) == 2
+            owner.responds_at_once = True
+            owner.respond()
+            await asyncio.gather(*pending)
 
     run(scenario)
 
@@ -152,18 +158,18 @@ def test_unanswered_bytes_are_bounded(monkeypatch):
 def test_broken_stream_fails_its_calls_and_the_next_call_opens_another(caplog):
     async def scenario():
         port = ReservedPort()
-        owner = Coordinators(answers_at_once=False)
-        async with calling(port.address) as calls:
-            async with served(owner, port.address):
-                lost = beat(calls)
-                await until(lambda: owner.asked)
+        owner = FakeCoordinators(responds_at_once=False)
+        async with run_client(port.address) as calls:
+            async with serve_coordinators(owner, port.address):
+                lost = send_heartbeat(calls)
+                await until(lambda: owner.group_ids)
             with pytest.raises(BackendUnavailable, match="p-0 CallStream"):
                 await lost
-            owner.answers_at_once = True
-            async with served(owner, port.address):
+            owner.responds_at_once = True
+            async with serve_coordinators(owner, port.address):
                 while True:
                     try:
-                        assert await beat(calls, "again") == HeartbeatTaken()
+                        assert await send_heartbeat(calls, "again") == HeartbeatTaken()
                         break
                     except BackendUnavailable:
                         continue
@@ -180,18 +186,18 @@ def test_calls_that_were_not_sent_raise_call_not_sent(monkeypatch):
 
     async def scenario():
         port = ReservedPort()
-        owner = Coordinators(answers_at_once=False)
-        async with calling(port.address) as calls:
+        owner = FakeCoordinators(responds_at_once=False)
+        async with run_client(port.address) as calls:
             with pytest.raises(CallNotSent):
-                await beat(calls)
-            async with served(owner, port.address):
-                while not owner.asked:
-                    # Until the channel has connected again.
-                    sent, waiting = beat(calls, "sent"), beat(calls, "waiting")
-                    await until(lambda one=sent: one.done() or owner.asked)
+                await send_heartbeat(calls)
+            async with serve_coordinators(owner, port.address):
+                while not owner.group_ids:
+                    # Repeated until the channel has connected again.
+                    sent, waiting = send_heartbeat(calls, "sent"), send_heartbeat(calls, "waiting")
+                    await until(lambda call=sent: call.done() or owner.group_ids)
             errors = await asyncio.gather(sent, waiting, return_exceptions=True)
-            assert [type(one) for one in errors] == [BackendUnavailable, CallNotSent]
-        assert owner.asked == ["sent"]
+            assert [type(error) for error in errors] == [BackendUnavailable, CallNotSent]
+        assert owner.group_ids == ["sent"]
         port.release()
 
     run(scenario)
@@ -199,31 +205,35 @@ def test_calls_that_were_not_sent_raise_call_not_sent(monkeypatch):
 
 def test_stopping_service_replies_before_it_ends_its_streams():
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, servicer), calling(address) as calls:
-            asked = beat(calls)
-            await until(lambda: owner.asked)
+        owner = FakeCoordinators(responds_at_once=False)
+        async with serve_coordinators(owner) as (address, servicer), run_client(address) as calls:
+            call = send_heartbeat(calls)
+            await until(lambda: owner.group_ids)
             servicer.end_streams()
-            owner.answer_all()
-            assert await asked == HeartbeatTaken()
+            owner.respond()
+            assert await call == HeartbeatTaken()
             with pytest.raises(BackendUnavailable, match="stopping"):
-                await beat(calls)
-            assert len(owner.asked) == 1
+                await send_heartbeat(calls)
+            assert len(owner.group_ids) == 1
 
     run(scenario)
 
 
 def test_cancelled_callers_do_not_affect_others():
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address) as calls:
-            never_sent, early, late = beat(calls, "never"), beat(calls, "a"), beat(calls, "b", 6)
+        owner = FakeCoordinators(responds_at_once=False)
+        async with serve_coordinators(owner) as (address, _), run_client(address) as calls:
+            never_sent, early, late = (
+                send_heartbeat(calls, "never"),
+                send_heartbeat(calls, "a"),
+                send_heartbeat(calls, "b", 6),
+            )
             never_sent.cancel()
-            await until(lambda: len(owner.asked) == 2)
+            await until(lambda: len(owner.group_ids) == 2)
             early.cancel()
-            owner.answer_all()
+            owner.respond()
             assert (await late).refusal is GroupRefusal(6)
-            assert owner.asked == ["a", "b"]
+            assert owner.group_ids == ["a", "b"]
             assert not calls._unanswered
             assert calls._unanswered_bytes == 0
 
@@ -234,20 +244,23 @@ def test_overdue_call_fails_alone_while_others_have_replies(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address, reply_timeout_s=0.2) as calls:
-            slow = beat(calls)
-            await until(lambda: owner.asked)
-            held = owner.open.pop()
-            owner.answers_at_once = True
+        owner = FakeCoordinators(responds_at_once=False)
+        async with (
+            serve_coordinators(owner) as (address, _),
+            run_client(address, reply_timeout_s=0.2) as calls,
+        ):
+            slow = send_heartbeat(calls)
+            await until(lambda: owner.group_ids)
+            late_reply, result = owner.open.pop()
+            owner.responds_at_once = True
             while not slow.done():
-                await beat(calls)
+                await send_heartbeat(calls)
                 await asyncio.sleep(0.001)
             with pytest.raises(BackendUnavailable, match="no reply in time"):
                 await slow
-            # Its answer comes all the same, and the stream goes on.
-            held[0].set_result(held[1])
-            assert await beat(calls) == HeartbeatTaken()
+            # The late reply is ignored, and the stream continues.
+            late_reply.set_result(result)
+            assert await send_heartbeat(calls) == HeartbeatTaken()
             assert calls._unanswered_bytes == 0
 
     run(scenario)
@@ -257,44 +270,47 @@ def test_stream_without_replies_is_closed(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address, reply_timeout_s=0.05) as calls:
+        owner = FakeCoordinators(responds_at_once=False)
+        async with (
+            serve_coordinators(owner) as (address, _),
+            run_client(address, reply_timeout_s=0.05) as calls,
+        ):
             with pytest.raises(BackendUnavailable, match=r"no reply in 0\.05 s"):
-                await beat(calls)
+                await send_heartbeat(calls)
 
     run(scenario)
 
 
 def test_close_fails_unanswered_calls():
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address) as calls:
-            asked = beat(calls)
-            await until(lambda: owner.asked)
+        owner = FakeCoordinators(responds_at_once=False)
+        async with serve_coordinators(owner) as (address, _), run_client(address) as calls:
+            call = send_heartbeat(calls)
+            await until(lambda: owner.group_ids)
             await calls.close()
             with pytest.raises(BackendUnavailable, match="stopping"):
-                await asked
+                await call
 
     run(scenario)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         pb.GroupAnswer(commit_offsets=pb.CommitResult()),
         pb.GroupAnswer(heartbeat=pb.HeartbeatTaken(refusal=999)),
         pb.GroupAnswer(),
     ],
 )
-def test_reply_of_another_kind_is_an_error(answer):
+def test_reply_of_another_kind_is_an_error(reply):
     async def scenario():
-        owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address) as calls:
-            asked = beat(calls)
-            await until(lambda: owner.asked)
-            answer.call_id = 1
-            calls._complete(answer)
+        owner = FakeCoordinators(responds_at_once=False)
+        async with serve_coordinators(owner) as (address, _), run_client(address) as calls:
+            call = send_heartbeat(calls)
+            await until(lambda: owner.group_ids)
+            reply.call_id = 1
+            calls._complete(reply)
             with pytest.raises(BackendUnavailable, match="p-0"):
-                await asked
+                await call
 
     run(scenario)

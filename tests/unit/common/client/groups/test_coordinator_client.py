@@ -1,4 +1,4 @@
-"""What is the gateway's own here; the contract over gRPC is in test_coordinator_servicer.py."""
+"""Errors and waits of the client; its contract over gRPC is in test_coordinator_servicer.py."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -18,8 +18,8 @@ JOIN = JoinGroup("g", "", "consumer", [], 10_000, 60_000)
 
 
 @asynccontextmanager
-async def served(fake):
-    """A client of `fake` behind a gRPC server, and the channel in between."""
+async def connect(fake):
+    """Serves `fake` over gRPC; yields a client of it and the client's channel."""
     server = RpcServer([service(CoordinatorServicer(fake))], address="127.0.0.1:0")
     await server.start()
     try:
@@ -29,14 +29,14 @@ async def served(fake):
         await server.stop(grace_s=0)
 
 
-def test_requests_and_replies_are_transferred_whole():
+def test_requests_and_replies_are_transferred_with_all_fields():
     async def scenario():
         fake = FakeCoordinators()
         fake.replies[GroupHeartbeat] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
-        async with served(fake) as (coordinators, _):
-            asked = GroupHeartbeat("g", "m", 3, "i")
-            assert (await coordinators.call(asked)) == fake.replies[GroupHeartbeat]
-            assert fake.requests == [asked]
+        async with connect(fake) as (coordinators, _):
+            request = GroupHeartbeat("g", "m", 3, "i")
+            assert (await coordinators.call(request)) == fake.replies[GroupHeartbeat]
+            assert fake.requests == [request]
 
     asyncio.run(scenario())
 
@@ -45,7 +45,7 @@ def test_unreachable_owner_is_unavailable():
     async def scenario():
         fake = FakeCoordinators()
         fake.error = BackendUnavailable("draining")
-        async with served(fake) as (coordinators, _):
+        async with connect(fake) as (coordinators, _):
             for call in (coordinators.call(JOIN), coordinators.list_groups(ListGroups())):
                 with pytest.raises(BackendUnavailable, match="p-0"):
                     await call
@@ -53,18 +53,18 @@ def test_unreachable_owner_is_unavailable():
     asyncio.run(scenario())
 
 
-def test_a_join_waits_as_long_as_the_connection_lasts():
+def test_join_waits_until_the_connection_ends():
     async def scenario():
-        fake, asked = FakeCoordinators(), asyncio.Event()
+        fake, arrived = FakeCoordinators(), asyncio.Event()
 
         async def wait_for_others(_):
-            asked.set()
+            arrived.set()
             await asyncio.Event().wait()
 
         fake.reply_to = wait_for_others
-        async with served(fake) as (coordinators, channel):
+        async with connect(fake) as (coordinators, channel):
             joining = coordinators.call(JOIN)
-            await asked.wait()
+            await arrived.wait()
             assert not joining.done()
             await channel.close()
             with pytest.raises(BackendUnavailable):

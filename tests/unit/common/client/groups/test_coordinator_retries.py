@@ -12,7 +12,7 @@ from tests.support.virtual_time import run_in_virtual_time
 IN_DOUBT, NOT_SENT = BackendUnavailable("stream broke"), CallNotSent("not connected")
 MOVED = HeartbeatTaken(GroupRefusal.NOT_COORDINATOR)
 LOADING = HeartbeatTaken(GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
-GONE = HeartbeatTaken(GroupRefusal.UNKNOWN_MEMBER_ID)
+UNKNOWN_MEMBER = HeartbeatTaken(GroupRefusal.UNKNOWN_MEMBER_ID)
 DONE = HeartbeatTaken()
 
 
@@ -29,12 +29,12 @@ class Request(GroupRequest):
         return self._is_idempotent
 
 
-class Story:
-    """A call whose attempts come to `outcomes`, in this order."""
+class FakeCall:
+    """Call whose attempts return or raise `outcomes`, in this order."""
 
-    def __init__(self, *outcomes, hold_s=30.0, **how):
+    def __init__(self, *outcomes, hold_s=30.0, **options):
         self.outcomes, self.attempts = list(outcomes), 0
-        self.request = Request(**how)
+        self.request = Request(**options)
         self.hold_s = hold_s
 
     async def attempt(self):
@@ -60,49 +60,49 @@ def test_call_to_a_lost_coordinator_waits_for_a_short_time_only():
 
     async def scenario():
         loop = asyncio.get_running_loop()
-        came_back = Story(lost, DONE)
-        assert await came_back._result(by_future=True) is DONE
-        began = loop.time()
-        stays_away = Story(*[lost] * 100)
+        recovered = FakeCall(lost, DONE)
+        assert await recovered._result(by_future=True) is DONE
+        started = loop.time()
+        unreachable = FakeCall(*[lost] * 100)
         with pytest.raises(OwnerLost):
-            await stays_away._result(by_future=False)
-        assert 1.0 <= loop.time() - began < 2.0
+            await unreachable._result(by_future=False)
+        assert 1.0 <= loop.time() - started < 2.0
 
     run_in_virtual_time(scenario())
 
 
 @pytest.mark.parametrize("by_future", [False, True])
-class TestBothWays:
+class TestCallAndFollowUp:
     @pytest.mark.parametrize("outcome", [IN_DOUBT, NOT_SENT, MOVED, LOADING])
     def test_idempotent_call_is_retried(self, outcome, by_future):
-        scenario = Story(outcome, outcome, DONE)
-        assert scenario.result(by_future=by_future) is DONE
-        assert scenario.attempts == 3
+        call = FakeCall(outcome, outcome, DONE)
+        assert call.result(by_future=by_future) is DONE
+        assert call.attempts == 3
 
     def test_call_in_doubt_is_not_retried_unless_idempotent(self, by_future):
-        scenario = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, is_idempotent=False)
+        call = FakeCall(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, is_idempotent=False)
         with pytest.raises(BackendUnavailable, match="stream broke"):
-            scenario.result(by_future=by_future)
-        assert scenario.attempts == 4
+            call.result(by_future=by_future)
+        assert call.attempts == 4
 
     def test_reply_to_a_retry_in_doubt_is_adapted(self, by_future):
-        scenario = Story(IN_DOUBT, MOVED, GONE, adapt=lambda _: DONE)
-        assert scenario.result(by_future=by_future) is DONE
+        call = FakeCall(IN_DOUBT, MOVED, UNKNOWN_MEMBER, adapt=lambda _: DONE)
+        assert call.result(by_future=by_future) is DONE
 
     @pytest.mark.parametrize("before", [[], [MOVED], [NOT_SENT]])
     def test_reply_is_not_adapted_without_an_earlier_attempt_in_doubt(self, before, by_future):
-        scenario = Story(*before, GONE, adapt=lambda _: DONE)
-        assert scenario.result(by_future=by_future) is GONE
+        call = FakeCall(*before, UNKNOWN_MEMBER, adapt=lambda _: DONE)
+        assert call.result(by_future=by_future) is UNKNOWN_MEMBER
 
 
 def test_lasting_refusal_is_returned():
-    assert Story(MOVED, hold_s=0.0).result() is MOVED
+    assert FakeCall(MOVED, hold_s=0.0).result() is MOVED
     with pytest.raises(CallNotSent):
-        Story(NOT_SENT, hold_s=0.0).result()
+        FakeCall(NOT_SENT, hold_s=0.0).result()
 
 
-async def kept_for(seconds, *refusals, by_future=False, **how):
-    """The answer to a call that the first coordinator refuses after so long, and those after it."""
+async def call_refused_after(seconds, *refusals, by_future=False, **options):
+    """Makes a call that the first coordinator refuses after `seconds`, and later ones at once."""
     outcomes = [*refusals, DONE]
 
     async def attempt():
@@ -115,53 +115,55 @@ async def kept_for(seconds, *refusals, by_future=False, **how):
 
     if by_future:
         first = asyncio.ensure_future(attempt())
-        return await CoordinatorRetries(10.0).follow_up(Request(**how), attempt, first)
-    return await CoordinatorRetries(10.0).call(Request(**how), attempt)
+        return await CoordinatorRetries(10.0).follow_up(Request(**options), attempt, first)
+    return await CoordinatorRetries(10.0).call(Request(**options), attempt)
 
 
 @pytest.mark.parametrize("by_future", [False, True])
 @pytest.mark.parametrize("refusal", [MOVED, IN_DOUBT])
 def test_call_that_waited_for_members_is_retried_after_any_wait(refusal, by_future):
-    scenario = kept_for(60, refusal, LOADING, LOADING, waits=True, by_future=by_future)
-    assert run_in_virtual_time(scenario) is DONE
+    call = call_refused_after(60, refusal, LOADING, LOADING, waits=True, by_future=by_future)
+    assert run_in_virtual_time(call) is DONE
 
 
 def test_call_is_not_retried_after_its_deadline():
-    assert run_in_virtual_time(kept_for(60, MOVED)) is MOVED
+    assert run_in_virtual_time(call_refused_after(60, MOVED)) is MOVED
 
 
 def test_call_that_waits_for_members_has_a_deadline_for_retries():
     refusals = [MOVED] * 1000
-    assert run_in_virtual_time(kept_for(60, *refusals, waits=True)) is MOVED
+    assert run_in_virtual_time(call_refused_after(60, *refusals, waits=True)) is MOVED
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_cancelled_call_is_not_retried(attempts):
     async def scenario():
-        made = []
+        attempted = []
 
         async def attempt():
-            made.append(None)
-            if len(made) == attempts:
-                answer.cancel()
+            attempted.append(None)
+            if len(attempted) == attempts:
+                reply.cancel()
             return MOVED
 
         first = asyncio.ensure_future(attempt())
-        answer = CoordinatorRetries(30.0).follow_up(Request(), attempt, first)
-        await asyncio.wait([answer])
+        reply = CoordinatorRetries(30.0).follow_up(Request(), attempt, first)
+        await asyncio.wait([reply])
         await asyncio.sleep(60)
-        assert len(made) == attempts
+        assert len(attempted) == attempts
 
     run_in_virtual_time(scenario())
 
 
 def test_first_attempt_of_a_cancelled_call_is_not_cancelled():
-    """Clients commit, and close their connection without waiting."""
+    """Clients commit and then close their connection without waiting for the response."""
 
     async def scenario():
         first = asyncio.get_running_loop().create_future()
-        answer = CoordinatorRetries(30.0).follow_up(Request(outlives=True), Story().attempt, first)
-        answer.cancel()
+        reply = CoordinatorRetries(30.0).follow_up(
+            Request(outlives=True), FakeCall().attempt, first
+        )
+        reply.cancel()
         await asyncio.sleep(60)
         assert not first.done()
 

@@ -9,8 +9,8 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
 
 
-class Coordinators:
-    """Replies to the last call first; has no coordinator for the group "lost"."""
+class FakeCoordinators:
+    """Replies to the last call first; the coordinator of the group "lost" is unavailable."""
 
     def __init__(self):
         self.open = []
@@ -26,14 +26,14 @@ class Coordinators:
         while self.open:
             reply, request = self.open.pop()
             if request.group_id == "lost":
-                reply.set_exception(BackendUnavailable("gone"))
+                reply.set_exception(BackendUnavailable("unreachable"))
             else:
                 reply.set_result(request.refused(None))
 
 
 @pytest.mark.parametrize("request_", [DeleteGroup, DescribeGroup, DescribeConsumerGroup])
 def test_a_silent_coordinator_affects_only_its_own_groups(request_):
-    replies = asyncio.run(call_each(Coordinators(), map(request_, ["b", "lost", "a"])))
+    replies = asyncio.run(call_each(FakeCoordinators(), map(request_, ["b", "lost", "a"])))
     assert [(reply.group_id, reply.refusal) for reply in replies] == [
         ("b", None),
         ("lost", GroupRefusal.COORDINATOR_NOT_AVAILABLE),

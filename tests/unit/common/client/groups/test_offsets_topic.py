@@ -20,8 +20,8 @@ def test_concurrent_callers_share_one_creation():
     async def scenario():
         metadata = FakeMetadata(empty_view())
         topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
-        found = await asyncio.gather(*(topic.get() for _ in range(9)))
-        assert {one.name for one in found} == {OFFSETS_TOPIC}
+        topics = await asyncio.gather(*(topic.get() for _ in range(9)))
+        assert {topic.name for topic in topics} == {OFFSETS_TOPIC}
         (created,) = metadata.created
         assert created.partition_count == 5
         assert created.configs == {
@@ -36,7 +36,7 @@ def test_concurrent_callers_share_one_creation():
 
 def test_failed_creation_is_retried_by_the_next_caller():
     async def scenario():
-        metadata = FakeMetadata(empty_view(), error=BackendUnavailable("gone"))
+        metadata = FakeMetadata(empty_view(), error=BackendUnavailable("unreachable"))
         topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         with pytest.raises(BackendUnavailable):
             await topic.get()
