@@ -22,11 +22,11 @@ def run():
 
 
 @asynccontextmanager
-async def waiting(*rooms, missing_bytes, within_s=60):
-    """A waiter for pairs of log and room, and the task that waits."""
+async def start_waiting(*watched_logs, missing_bytes, within_s=60):
+    """Starts a waiter on pairs of a log and its bytes left; yields the waiter and its task."""
     with FetchWaiter() as waiter:
-        for log, room_bytes in rooms:
-            waiter.watch(log, room_bytes)
+        for log, bytes_left in watched_logs:
+            waiter.watch(log, bytes_left)
         deadline = asyncio.get_running_loop().time() + within_s
         task = asyncio.create_task(waiter.wait(missing_bytes, deadline))
         await asyncio.sleep(0)
@@ -41,7 +41,10 @@ async def has_ended(task):
 
 def test_bytes_of_all_logs_count_together(run):
     async def test(first, second):
-        async with waiting((first, 1000), (second, 1000), missing_bytes=100) as (waiter, task):
+        async with start_waiting((first, 1000), (second, 1000), missing_bytes=100) as (
+            waiter,
+            task,
+        ):
             waiter.on_readable(first, 60)
             assert not await has_ended(task)
             waiter.on_readable(second, 40)
@@ -51,9 +54,12 @@ def test_bytes_of_all_logs_count_together(run):
     run(test)
 
 
-def test_only_logs_that_changed_are_named(run):
+def test_changed_has_only_logs_that_changed(run):
     async def test(first, second):
-        async with waiting((first, 1000), (second, 1000), missing_bytes=100) as (waiter, task):
+        async with start_waiting((first, 1000), (second, 1000), missing_bytes=100) as (
+            waiter,
+            task,
+        ):
             wake_all(second)
             assert await has_ended(task)
             assert waiter.changed == {second}
@@ -61,7 +67,7 @@ def test_only_logs_that_changed_are_named(run):
     run(test)
 
 
-def test_it_waits_at_its_logs_only_while_it_is_used(run):
+def test_a_waiter_is_registered_at_its_logs_only_inside_the_with_block(run):
     async def test(first, second):
         waiter = FetchWaiter()
         with waiter:
@@ -77,7 +83,7 @@ def test_it_waits_at_its_logs_only_while_it_is_used(run):
 
 def test_a_batch_that_does_not_fit_ends_the_wait(run):
     async def test(first, second):
-        async with waiting((first, 50), (second, 1000), missing_bytes=500) as (waiter, task):
+        async with start_waiting((first, 50), (second, 1000), missing_bytes=500) as (waiter, task):
             waiter.on_readable(first, 50)
             assert not await has_ended(task)
             waiter.on_readable(first, 1)
@@ -98,16 +104,16 @@ def test_a_change_before_the_wait_ends_it_at_once(run):
 
 def test_the_deadline_ends_the_wait_without_a_change(run):
     async def test(first, _):
-        async with waiting((first, 1000), missing_bytes=100, within_s=0) as (waiter, task):
+        async with start_waiting((first, 1000), missing_bytes=100, within_s=0) as (waiter, task):
             await task
             assert not waiter.changed
 
     run(test)
 
 
-def test_waking_twice_does_no_harm(run):
+def test_waking_a_waiter_twice_has_no_further_effect(run):
     async def test(first, _):
-        async with waiting((first, 1000), missing_bytes=1) as (waiter, task):
+        async with start_waiting((first, 1000), missing_bytes=1) as (waiter, task):
             wake_all(first)
             waiter.on_readable(first, 5)
             wake_all(first)

@@ -4,7 +4,7 @@ from common.config.topic_config_table import TOPIC_CONFIGS
 from partition_svc.log.log_config import FOREVER, LogConfig
 
 
-def test_the_defaults_are_those_of_the_table():
+def test_log_config_has_the_defaults_of_the_table():
     assert LogConfig.of({}, {}) == LogConfig()
     assert LogConfig().message_bytes_max == int(TOPIC_CONFIGS["max.message.bytes"].default)
 
@@ -67,5 +67,5 @@ def test_broker_configs_apply_unless_the_topic_overrides_them():
         (LogConfig.of({}, {}, validates_records=True), False),
     ],
 )
-def test_only_topics_that_ask_for_it_leave_the_fast_path(config, is_plain):
+def test_config_is_plain_unless_the_topic_needs_the_slow_path(config, is_plain):
     assert config.is_plain is is_plain

@@ -34,36 +34,36 @@ def open_log(store, *, leader_epoch=3, expiration_ms=10**9):
     )
 
 
-def attempt(log, one, leader_epoch=-1):
+def try_stage(log, batch, leader_epoch=-1):
     """Returns the staged batch or the refusal, with a reply that is not awaited."""
-    return log.stage(one, leader_epoch, NOW_MS, AppendReply(None))
+    return log.stage(batch, leader_epoch, NOW_MS, AppendReply(None))
 
 
 def result(staged):
     return staged.reply.results[staged.position]
 
 
-def stage(log, one, leader_epoch=-1):
-    staged = attempt(log, one, leader_epoch)
+def stage(log, batch, leader_epoch=-1):
+    staged = try_stage(log, batch, leader_epoch)
     assert isinstance(staged, StagedBatch), staged
     return staged
 
 
-def commit(store, log, *stageds):
+def commit(store, log, *staged_batches):
     """Commits staged batches in one write, as the committer does."""
-    group = store.new_write()
-    log.write(group, stageds, store.generation)
-    store.write(group, sum(len(staged.batch) for staged in stageds))
-    log.on_written(stageds)
-    log.make_readable(stageds)
+    atomic_write = store.new_write()
+    log.write(atomic_write, staged_batches, store.generation)
+    store.write(atomic_write, sum(len(staged.batch) for staged in staged_batches))
+    log.on_written(staged_batches)
+    log.make_readable(staged_batches)
 
 
 def append(store, log, *batches):
-    for one in batches:
-        commit(store, log, stage(log, one))
+    for sent in batches:
+        commit(store, log, stage(log, sent))
 
 
-def stored(store, log):
+def read_all(store, log):
     return store.reader.read(log.key, 0, log.high_watermark, EVERYTHING).batches
 
 
@@ -80,9 +80,9 @@ def test_staged_batch_has_offsets_but_is_not_readable(store):
 def test_a_batch_is_stored_under_its_last_offset_with_offset_and_epoch_in_place(store):
     log = open_log(store, leader_epoch=3)
     append(store, log, batch(3), batch(2))
-    found = stored(store, log)
-    assert [base_offset(one) for one in found] == [0, 3]
-    assert [content(one) for one in found] == [content(batch(3)), content(batch(2))]
+    found = read_all(store, log)
+    assert [base_offset(stored) for stored in found] == [0, 3]
+    assert [content(stored) for stored in found] == [content(batch(3)), content(batch(2))]
     assert found[1][12:16] == (3).to_bytes(4, "big")
     assert store.reader.read(log.key, 2, 5, EVERYTHING).batches == found
 
@@ -90,10 +90,10 @@ def test_a_batch_is_stored_under_its_last_offset_with_offset_and_epoch_in_place(
 def test_reopened_log_has_the_same_state(store):
     log = open_log(store)
     append(store, log, batch(3, timestamp_ms=500), batch(2, timestamp_ms=400))
-    again = open_log(store)
-    assert again.head == log.head
-    assert (again.next_offset, again.high_watermark) == (5, 5)
-    assert (again.head.max_timestamp, again.head.max_timestamp_offset) == (500, 2)
+    reopened = open_log(store)
+    assert reopened.head == log.head
+    assert (reopened.next_offset, reopened.high_watermark) == (5, 5)
+    assert (reopened.head.max_timestamp, reopened.head.max_timestamp_offset) == (500, 2)
 
 
 def test_opening_reads_one_row_for_any_size_of_log(store, monkeypatch):
@@ -112,13 +112,13 @@ def test_reload_drops_staged_batches(store):
     assert stage(log, batch(2, producer=(1, 0, 3))).base_offset == 3
 
 
-def test_putting_back_keeps_the_unsure_out_of_sight(store):
+def test_rollback_keeps_batches_of_unknown_outcome_unreadable(store):
     log = open_log(store)
     append(store, log, batch(3))
     staged = stage(log, batch(2))
-    group = store.new_write()
-    log.write(group, [staged], store.generation)
-    store.write(group, 1)
+    atomic_write = store.new_write()
+    log.write(atomic_write, [staged], store.generation)
+    store.write(atomic_write, 1)
     log.rollback()
     assert (log.next_offset, log.high_watermark) == (5, 3)
 
@@ -128,38 +128,38 @@ def test_putting_back_keeps_the_unsure_out_of_sight(store):
     [(2, Refusal.FENCED_LEADER_EPOCH), (4, Refusal.UNKNOWN_LEADER_EPOCH)],
 )
 def test_refusal_for_another_epoch_has_the_current_one(store, epoch, refusal):
-    outcome = attempt(open_log(store, leader_epoch=3), batch(), epoch)
+    outcome = try_stage(open_log(store, leader_epoch=3), batch(), epoch)
     assert isinstance(outcome, AppendResult)
     assert (outcome.refusal, outcome.leader_epoch) == (refusal, 3)
 
 
-def test_a_duplicate_is_staged_without_a_batch_behind_its_original(store):
+def test_a_duplicate_is_staged_without_a_batch_after_its_original(store):
     log = open_log(store)
     original = stage(log, batch(3, producer=(1, 0, 0)))
-    copy = stage(log, batch(3, producer=(1, 0, 0)))
-    assert copy.batch is None
-    assert result(copy).base_offset == original.base_offset
+    duplicate = stage(log, batch(3, producer=(1, 0, 0)))
+    assert duplicate.batch is None
+    assert result(duplicate).base_offset == original.base_offset
     assert log.next_offset == 3
 
 
 def test_a_refused_sequence_takes_no_offset(store):
     log = open_log(store)
     stage(log, batch(3, producer=(1, 0, 0)))
-    outcome = attempt(log, batch(3, producer=(1, 0, 99)))
+    outcome = try_stage(log, batch(3, producer=(1, 0, 99)))
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert log.next_offset == 3
 
 
-def test_producers_come_back_with_the_log(store):
+def test_reopened_log_loads_producers_when_they_append(store):
     append(store, open_log(store), batch(3, producer=(1, 0, 0)))
-    again = open_log(store)
-    assert again.loaded_producers is None
-    assert stage(again, batch(3, producer=(1, 0, 0))).batch is None
-    assert len(again.loaded_producers) == 1
+    reopened = open_log(store)
+    assert reopened.loaded_producers is None
+    assert stage(reopened, batch(3, producer=(1, 0, 0))).batch is None
+    assert len(reopened.loaded_producers) == 1
 
 
-def test_opening_a_log_and_appending_to_it_reads_none_of_its_other_producers(store, monkeypatch):
+def test_opening_a_log_and_appending_to_it_reads_only_the_row_of_that_producer(store, monkeypatch):
     append(store, open_log(store), *(batch(producer=(n, 0, 0)) for n in range(50)))
     read, row = [], store.reader.row
     monkeypatch.setattr(store.reader, "row", lambda key: (read.append(key), row(key))[1])
@@ -169,10 +169,10 @@ def test_opening_a_log_and_appending_to_it_reads_none_of_its_other_producers(sto
     assert read == [head_key(key), producer_key(key, 7)]
 
 
-def test_readers_find_the_tail_in_memory(store):
+def test_tail_is_readable_from_memory_until_reload(store):
     log = open_log(store)
     append(store, log, batch(3), batch(2))
-    assert log.tail.read(0, 5, EVERYTHING).batches == stored(store, log)
+    assert log.tail.read(0, 5, EVERYTHING).batches == read_all(store, log)
     log.reload()
     assert log.tail.read(0, 5, EVERYTHING) is None
 
@@ -183,9 +183,9 @@ def test_waiters_are_notified_of_readable_bytes_and_of_the_close(store):
         deadline = asyncio.get_running_loop().time() + 60
         with FetchWaiter() as patient, FetchWaiter() as eager:
             waits = []
-            for waiter, lacking_bytes in ((eager, 1), (patient, 1 << 20)):
+            for waiter, missing_bytes in ((eager, 1), (patient, 1 << 20)):
                 waiter.watch(log, 1 << 20)
-                waits.append(asyncio.create_task(waiter.wait(lacking_bytes, deadline)))
+                waits.append(asyncio.create_task(waiter.wait(missing_bytes, deadline)))
             await asyncio.sleep(0)
             staged = stage(log, batch())
             await asyncio.sleep(0)
@@ -203,18 +203,18 @@ def test_waiters_are_notified_of_readable_bytes_and_of_the_close(store):
 def test_fenced_log_refuses_appends_until_a_higher_epoch(store):
     log = open_log(store, leader_epoch=3)
     append(store, log, batch())
-    group = store.new_write()
-    group.put(head_key(log.key), log.head._replace(fence_epoch=3).pack())
-    store.write(group, 0)
-    again = open_log(store, leader_epoch=3)
-    refused = attempt(again, batch(), 3)
-    assert (refused.refusal, refused.leader_epoch) == (Refusal.MOVING, 3)
-    assert attempt(again, batch(), 2).refusal is Refusal.FENCED_LEADER_EPOCH
-    again.set_leader_epoch(4)
-    append(store, again, batch())
+    atomic_write = store.new_write()
+    atomic_write.put(head_key(log.key), log.head._replace(fence_epoch=3).pack())
+    store.write(atomic_write, 0)
+    reopened = open_log(store, leader_epoch=3)
+    refusal = try_stage(reopened, batch(), 3)
+    assert (refusal.refusal, refusal.leader_epoch) == (Refusal.MOVING, 3)
+    assert try_stage(reopened, batch(), 2).refusal is Refusal.FENCED_LEADER_EPOCH
+    reopened.set_leader_epoch(4)
+    append(store, reopened, batch())
     assert (
         open_log(store, leader_epoch=4).head
-        == again.head
+        == reopened.head
         == log.head._replace(
             next_offset=2, size_bytes=2 * len(batch()), leader_epoch=4, fence_epoch=3
         )

@@ -17,16 +17,18 @@ from tests.support.stores.partition_core import (
     until,
 )
 
-OTHER = LogId(TOPIC_ID, 1)
-ELSEWHERE = LogId(b"another of 16 by", 0)
+OTHER_LOG = LogId(TOPIC_ID, 1)
+LOG_OF_ANOTHER_MEMBER = LogId(b"another of 16 by", 0)
 MINUTE_MS = 60_000
 
 
 def run(test, folder, **settings):
     async def within_limits():
         async with asyncio.timeout(120):
-            elsewhere = topic(ELSEWHERE.topic_id, owner="partition-9", leader_epoch=5)
-            async with running_core(folder, topic(), elsewhere, **settings) as core:
+            topic_of_another_member = topic(
+                LOG_OF_ANOTHER_MEMBER.topic_id, owner="partition-9", leader_epoch=5
+            )
+            async with running_core(folder, topic(), topic_of_another_member, **settings) as core:
                 await test(core)
 
     asyncio.run(within_limits())
@@ -39,10 +41,10 @@ def minutes_ago(minutes):
 def test_idle_producers_expire_in_logs_that_are_not_open(tmp_path):
     async def test(core):
         store = core._store
-        for log in (LOG, OTHER):
+        for log in (LOG, OTHER_LOG):
             store_producers(store, 100, log=log, seen_ms=lambda n: minutes_ago(20 if n < 60 else 5))
         await core._background.producers.run_pass()
-        assert stored_producers(store) == stored_producers(store, OTHER) == set(range(60, 100))
+        assert stored_producers(store) == stored_producers(store, OTHER_LOG) == set(range(60, 100))
         assert core._registry.logs == {}
 
     run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
@@ -50,16 +52,22 @@ def test_idle_producers_expire_in_logs_that_are_not_open(tmp_path):
 
 def test_producers_of_a_copy_do_not_expire(tmp_path):
     async def test(core):
-        await core.incoming.begin(Move(1, *ELSEWHERE, "partition-9", "m", 5, MovePhase.PREPARE))
-        store_producers(core._store, 100, log=ELSEWHERE, seen_ms=lambda _: minutes_ago(20))
+        await core.incoming.begin(
+            Move(1, *LOG_OF_ANOTHER_MEMBER, "partition-9", "m", 5, MovePhase.PREPARE)
+        )
+        store_producers(
+            core._store, 100, log=LOG_OF_ANOTHER_MEMBER, seen_ms=lambda _: minutes_ago(20)
+        )
         await core._background.producers.run_pass()
-        assert len(stored_producers(core._store, ELSEWHERE)) == 100
+        assert len(stored_producers(core._store, LOG_OF_ANOTHER_MEMBER)) == 100
 
     run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
 
 
 @pytest.mark.parametrize("ids_per_minute", [10, 1000], ids=["many minutes", "one minute"])
-def test_beyond_the_limit_those_go_that_appended_least_recently(tmp_path, ids_per_minute):
+def test_producers_beyond_the_limit_expire_from_the_least_recent_append_on(
+    tmp_path, ids_per_minute
+):
     async def test(core):
         store_producers(
             core._store,
@@ -77,7 +85,7 @@ def test_beyond_the_limit_those_go_that_appended_least_recently(tmp_path, ids_pe
     run(test, tmp_path, producer_ids_max=300)
 
 
-def test_producers_that_append_now_are_kept_however_many_they_are(tmp_path):
+def test_producers_that_appended_just_now_are_kept_beyond_the_limit(tmp_path):
     async def test(core):
         store_producers(core._store, 1000, seen_ms=lambda n: minutes_ago(0 if n < 500 else 10))
         await core._background.producers.run_pass()
@@ -89,14 +97,14 @@ def test_producers_that_append_now_are_kept_however_many_they_are(tmp_path):
 def test_producer_that_appends_during_the_pass_is_kept(tmp_path, monkeypatch):
     async def test(core):
         store_producers(core._store, 100, seen_ms=lambda _: minutes_ago(20))
-        forget = core._background.producers._delete
+        delete = core._background.producers._delete
         appended = []
 
         def append_first(log_key, silent):
-            # Of one the new row is written, the other batch is only staged.
+            # The new row of producer 7 is written; the batch of producer 8 is only staged.
             if not appended:
                 appended.append(core.append_one(LOG, batch(producer=(8, 0, 1)), 0, acks=1))
-            forget(log_key, silent)
+            delete(log_key, silent)
 
         await append(core, batch(producer=(7, 0, 1)))
         monkeypatch.setattr(core._background.producers, "_delete", append_first)
@@ -113,12 +121,12 @@ def test_pass_over_many_producers_yields_often(tmp_path, monkeypatch):
         store_producers(core._store, count, seen_ms=lambda n: minutes_ago(10 + n % 7))
         sizes, some_rows = [], core._store.reader.some_rows
 
-        def noted(*arguments):
+        def record_sizes(*arguments):
             found = some_rows(*arguments)
             sizes.append(len(found[0]))
             return found
 
-        monkeypatch.setattr(core._store.reader, "some_rows", noted)
+        monkeypatch.setattr(core._store.reader, "some_rows", record_sizes)
         (described,) = await core.describe_logs([LOG])
         assert described.producer_count == count
         assert core._registry.find(LOG).loaded_producers is None
@@ -136,11 +144,11 @@ def test_many_new_producers_start_a_pass_early(tmp_path, monkeypatch):
     async def test(core):
         passes, run_pass = [], core._background.producers.run_pass
 
-        async def noted():
+        async def count_pass():
             await run_pass()
             passes.append(1)
 
-        monkeypatch.setattr(core._background.producers, "run_pass", noted)
+        monkeypatch.setattr(core._background.producers, "run_pass", count_pass)
         await append(core, *(batch(producer=(n, 0, 0)) for n in range(25)))
         await asyncio.sleep(0)
         assert not core._background.producers.is_due

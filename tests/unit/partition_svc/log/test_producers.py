@@ -21,7 +21,7 @@ def header(sequence: int, *, count: int = 1, epoch: int = 0, producer_id: int = 
 
 
 class Log:
-    """Producers with what a log does around them."""
+    """Appends to a log without batches: producer states, their rows and the next offset."""
 
     def __init__(self, rows=(), *, expiration_ms=DAY_MS, cached_max=100):
         self.rows = dict(rows)
@@ -39,171 +39,180 @@ class Log:
         self.reads.append(producer_id)
         return self.rows.get(producer_id)
 
-    def send(self, one: BatchHeader, now_ms: int = NOW_MS):
+    def append(self, header: BatchHeader, now_ms: int = NOW_MS):
         """Returns None if appended, otherwise the offset of the original or the refusal."""
-        verdict = self.producers.check(one, now_ms)
+        verdict = self.producers.check(header, now_ms)
         if verdict is not None:
             return verdict.base_offset if isinstance(verdict, Duplicate) else verdict.refusal
-        row = self.producers.remember(one, self.next_offset, now_ms)
-        self.rows[one.producer_id] = row
-        self.next_offset += one.record_count
+        row = self.producers.remember(header, self.next_offset, now_ms)
+        self.rows[header.producer_id] = row
+        self.next_offset += header.record_count
         return None
 
-    def restarted(self, *, expiration_ms=DAY_MS) -> "Log":
+    def restart(self, *, expiration_ms=DAY_MS) -> "Log":
         log = Log(self.rows.items(), expiration_ms=expiration_ms)
         log.next_offset = self.next_offset
         return log
 
 
 @pytest.fixture(params=["in memory", "after a restart"])
-def again(request):
-    """Returns the producers for the next batch: the same, or those after a restart."""
-    return Log.restarted if request.param == "after a restart" else lambda log: log
+def restart(request):
+    """Returns a function that returns the log itself, or the log after a restart."""
+    return Log.restart if request.param == "after a restart" else lambda log: log
 
 
-def filled(count: int, *, size: int = 10) -> Log:
+def log_with_batches(count: int, *, size: int = 10) -> Log:
     log = Log()
     for number in range(count):
-        assert log.send(header(number * size, count=size)) is None
+        assert log.append(header(number * size, count=size)) is None
     return log
 
 
-def test_sequences_continue_after_a_restart(again):
-    log = again(filled(3))
-    assert log.send(header(30, count=5)) is None
-    assert again(log).send(header(35)) is None
+def test_sequences_continue_after_a_restart(restart):
+    log = restart(log_with_batches(3))
+    assert log.append(header(30, count=5)) is None
+    assert restart(log).append(header(35)) is None
 
 
 @pytest.mark.parametrize("sequence", [29, 31, 0, LAST_SEQUENCE])
-def test_a_gap_or_a_step_back_is_out_of_order(again, sequence):
-    assert again(filled(3)).send(header(sequence)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+def test_a_gap_or_a_step_back_is_out_of_order(restart, sequence):
+    assert (
+        restart(log_with_batches(3)).append(header(sequence))
+        is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    )
 
 
 @pytest.mark.parametrize("number", range(5, 10))
-def test_any_of_the_last_five_batches_is_answered_with_its_offset(again, number):
-    assert again(filled(10)).send(header(number * 10, count=10)) == number * 10
+def test_a_duplicate_of_the_last_five_batches_gets_its_offset(restart, number):
+    assert restart(log_with_batches(10)).append(header(number * 10, count=10)) == number * 10
 
 
-def test_an_older_batch_is_out_of_order(again):
+def test_an_older_batch_is_out_of_order(restart):
     assert BATCHES_KEPT == 5
-    assert again(filled(10)).send(header(40, count=10)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert (
+        restart(log_with_batches(10)).append(header(40, count=10))
+        is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    )
 
 
-def test_a_batch_that_only_begins_like_a_known_one_is_no_duplicate(again):
-    assert again(filled(3)).send(header(20, count=9)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+def test_a_batch_that_only_begins_like_a_known_one_is_no_duplicate(restart):
+    assert (
+        restart(log_with_batches(3)).append(header(20, count=9))
+        is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    )
 
 
-def test_sequences_wrap_after_the_largest_int(again):
+def test_sequences_wrap_after_the_largest_int(restart):
     log = Log()
-    assert log.send(header(LAST_SEQUENCE - 4, count=5)) is None
-    log = again(log)
-    assert log.send(header(0, count=3)) is None
-    assert again(log).send(header(3)) is None
+    assert log.append(header(LAST_SEQUENCE - 4, count=5)) is None
+    log = restart(log)
+    assert log.append(header(0, count=3)) is None
+    assert restart(log).append(header(3)) is None
 
 
-def test_a_batch_may_lie_across_the_wrap(again):
+def test_a_batch_may_lie_across_the_wrap(restart):
     log = Log()
-    assert log.send(header(LAST_SEQUENCE - 1, count=5)) is None
-    log = again(log)
-    assert log.send(header(LAST_SEQUENCE - 1, count=5)) == 0
-    assert log.send(header(2)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert log.send(header(3)) is None
+    assert log.append(header(LAST_SEQUENCE - 1, count=5)) is None
+    log = restart(log)
+    assert log.append(header(LAST_SEQUENCE - 1, count=5)) == 0
+    assert log.append(header(2)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert log.append(header(3)) is None
 
 
-def test_an_unknown_producer_may_begin_anywhere():
-    assert Log().send(header(4711)) is None
+def test_an_unknown_producer_may_begin_with_any_sequence():
+    assert Log().append(header(4711)) is None
 
 
-def test_an_old_epoch_is_fenced(again):
+def test_an_old_epoch_is_fenced(restart):
     log = Log()
-    assert log.send(header(0, epoch=3)) is None
-    assert again(log).send(header(1, epoch=2)) is Refusal.INVALID_PRODUCER_EPOCH
-    # What was stored under the new epoch is no duplicate under the old one either.
-    assert again(log).send(header(0, epoch=2)) is Refusal.INVALID_PRODUCER_EPOCH
+    assert log.append(header(0, epoch=3)) is None
+    assert restart(log).append(header(1, epoch=2)) is Refusal.INVALID_PRODUCER_EPOCH
+    # A batch stored under the new epoch is no duplicate under the old one either.
+    assert restart(log).append(header(0, epoch=2)) is Refusal.INVALID_PRODUCER_EPOCH
 
 
-def test_a_new_epoch_begins_with_zero(again):
-    log = again(filled(3))
-    assert log.send(header(30, epoch=1)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert log.send(header(0, count=10, epoch=1)) is None
-    log = again(log)
-    assert log.send(header(0, count=10, epoch=1)) == 30
-    assert log.send(header(10, epoch=1)) is None
+def test_a_new_epoch_begins_with_zero(restart):
+    log = restart(log_with_batches(3))
+    assert log.append(header(30, epoch=1)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert log.append(header(0, count=10, epoch=1)) is None
+    log = restart(log)
+    assert log.append(header(0, count=10, epoch=1)) == 30
+    assert log.append(header(10, epoch=1)) is None
 
 
-def test_producers_do_not_know_each_other(again):
-    log = again(filled(3))
-    assert log.send(header(0, producer_id=8)) is None
+def test_sequences_of_producers_are_independent(restart):
+    log = restart(log_with_batches(3))
+    assert log.append(header(0, producer_id=8)) is None
     assert set(log.rows) == {7, 8}
-    assert again(log).send(header(30)) is None
+    assert restart(log).append(header(30)) is None
 
 
-def test_a_silent_producer_is_forgotten(again):
-    log = filled(3)
+def test_a_silent_producer_expires(restart):
+    log = log_with_batches(3)
     later = NOW_MS + DAY_MS
-    assert log.send(header(99), later - 1) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
-    log = again(log)
-    assert log.send(header(99), later) is None
-    # What came before is nothing that it could send again.
-    assert again(log).send(header(20, count=10), later) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert log.append(header(99), later - 1) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+    log = restart(log)
+    assert log.append(header(99), later) is None
+    # The batches from before it expired are no duplicates any more.
+    assert restart(log).append(header(20, count=10), later) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 def test_a_producer_is_read_when_it_appends_and_only_once():
-    log = filled(1)
-    log.send(header(0, producer_id=8))
-    log = log.restarted()
+    log = log_with_batches(1)
+    log.append(header(0, producer_id=8))
+    log = log.restart()
     assert (len(log.producers), log.reads) == (0, [])
     for sequence in (10, 11):
-        assert log.send(header(sequence)) is None
-    assert log.send(header(0, producer_id=9)) is None
+        assert log.append(header(sequence)) is None
+    assert log.append(header(0, producer_id=9)) is None
     assert log.reads == [7, 9]
     assert (len(log.producers), log.producers.added) == (2, 1)
 
 
-def test_only_producers_that_the_store_has_leave_the_memory():
+def test_only_producers_with_stored_rows_are_evicted():
     log = Log(cached_max=10)
     for number in range(50):
-        assert log.send(header(0, producer_id=number), NOW_MS + number) is None
-        assert log.send(header(0, producer_id=number), NOW_MS + number) == number
+        assert log.append(header(0, producer_id=number), NOW_MS + number) is None
+        assert log.append(header(0, producer_id=number), NOW_MS + number) == number
     assert len(log.producers) == 50
     log.written_offset = 45
     log.producers.evict(NOW_MS + 1000)
     assert len(log.producers) == 5
     for number in range(50, 200):
         log.written_offset = log.next_offset
-        log.send(header(0, producer_id=number), NOW_MS + number)
+        log.append(header(0, producer_id=number), NOW_MS + number)
         assert len(log.producers) <= 10
-    # Whatever left comes back with what it was.
+    # Evicted producers are loaded again with their state.
     for number in range(200):
-        assert log.send(header(0, producer_id=number), NOW_MS + 1000) == number
-        assert log.send(header(5, producer_id=number)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
+        assert log.append(header(0, producer_id=number), NOW_MS + 1000) == number
+        assert log.append(header(5, producer_id=number)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
-def test_a_forgotten_producer_begins_anywhere_again():
-    log = filled(1)
+def test_a_forgotten_producer_may_begin_with_any_sequence():
+    log = log_with_batches(1)
     assert log.producers.last_seen_ms(7) == NOW_MS
     del log.rows[7]
     log.producers.forget(7)
     assert log.producers.last_seen_ms(7) == -1
-    assert log.send(header(99)) is None
+    assert log.append(header(99)) is None
 
 
 def test_rows_follow_batches_that_another_member_accepted():
-    """A target of a move that has a row, and every batch from before it was read on."""
-    log, copied = filled(3), None
+    """The target of a move starts from any row, and reads batches from before it again."""
+    log, copied = log_with_batches(3), None
     rows = [log.rows[7]]
     batches = [(header(n * 10, count=10), n * 10) for n in range(3)]
     for number in range(3, 9):
         epoch = 1 if number > 6 else 0
         sequence = (number - 7) * 10 if epoch else number * 10
-        one = header(sequence, count=10, epoch=epoch)
-        batches.append((one, log.next_offset))
-        assert log.send(one) is None
+        accepted = header(sequence, count=10, epoch=epoch)
+        batches.append((accepted, log.next_offset))
+        assert log.append(accepted) is None
         rows.append(log.rows[7])
     for start in (None, *rows):
         copied = start
-        for one, base_offset in batches:
-            placed = one._replace(base_offset=base_offset)
-            copied = row_after(copied, placed, NOW_MS) or copied
+        for accepted, base_offset in batches:
+            stored = accepted._replace(base_offset=base_offset)
+            copied = row_after(copied, stored, NOW_MS) or copied
         assert copied == rows[-1]
     assert row_seen_ms(copied) == NOW_MS

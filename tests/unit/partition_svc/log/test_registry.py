@@ -15,7 +15,7 @@ from partition_svc.store.keys import CopyMarker, head_key, log_key
 from tests.support.stores.log_stores import opened, store_batches
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic
 
-OTHER_ID = b"another of 16 by"
+OTHER_TOPIC_ID = b"another of 16 by"
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def registry(store):
     return LogRegistry(store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=1000)
 
 
-def change(revision, **what):
-    return ClusterChange(revision, CLUSTER_ID, **what)
+def change(revision, **parts):
+    return ClusterChange(revision, CLUSTER_ID, **parts)
 
 
 def test_before_the_first_snapshot_no_log_is_served(registry):
@@ -52,11 +52,11 @@ def test_log_is_opened_on_first_use(registry):
         (LogId(TOPIC_ID, 4), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
         (LogId(TOPIC_ID, -1), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
         (LogId(b"", 0), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
-        (LogId(OTHER_ID, 0), Refusal.NOT_OWNER),
+        (LogId(OTHER_TOPIC_ID, 0), Refusal.NOT_OWNER),
     ],
 )
 def test_logs_of_other_members_are_refused(registry, log_id, refusal):
-    registry.apply(snapshot(topic(), topic(OTHER_ID, owner="partition-1")))
+    registry.apply(snapshot(topic(), topic(OTHER_TOPIC_ID, owner="partition-1")))
     assert registry.find(log_id) is refusal
     assert registry.logs == {}
 
@@ -73,10 +73,10 @@ def test_new_configs_reach_open_logs(registry):
 def test_logs_of_a_topic_replaced_under_its_name_are_closed(registry):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
-    replaced = Topic(OTHER_ID, topic().name, topic().partitions)
+    replaced = Topic(OTHER_TOPIC_ID, topic().name, topic().partitions)
     registry.apply(change(2, topics=[replaced]))
     assert log.closed_reason
-    assert isinstance(registry.find(LogId(OTHER_ID, 0)), PartitionLog)
+    assert isinstance(registry.find(LogId(OTHER_TOPIC_ID, 0)), PartitionLog)
 
 
 def test_new_epoch_wakes_waiting_fetches(registry):
@@ -94,7 +94,7 @@ def test_new_epoch_wakes_waiting_fetches(registry):
 
 
 @pytest.mark.parametrize(
-    "going",
+    "removal",
     [
         {"topics_gone": [TOPIC_ID]},
         {"topics": [topic(owner="partition-1")]},
@@ -102,29 +102,29 @@ def test_new_epoch_wakes_waiting_fetches(registry):
     ],
     ids=["deleted", "moved", "missing in a snapshot"],
 )
-def test_closed_log_has_a_reason_and_wakes_waiters(registry, going):
+def test_closed_log_has_a_reason_and_wakes_waiters(registry, removal):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
-    registry.apply(change(2, **going))
+    registry.apply(change(2, **removal))
     assert log.closed_reason
     assert registry.logs == {}
 
 
-MOVED_ID = b"moved elsewhere!"
+MOVED_TOPIC_ID = b"moved elsewhere!"
 
 
 def test_topic_is_deleted_only_if_the_metadata_service_says_so(registry):
-    ours, other = log_key(TOPIC_ID, 0), log_key(OTHER_ID, 0)
+    own, other = log_key(TOPIC_ID, 0), log_key(OTHER_TOPIC_ID, 0)
     assert not registry.is_deleted(other)
     assert not registry.is_stray(other)
     registry.apply(snapshot(topic()))
     assert (registry.is_deleted(other), registry.is_stray(other)) == (False, True)
-    deleted = replace(snapshot(topic()), topics_gone=[OTHER_ID])
+    deleted = replace(snapshot(topic()), topics_gone=[OTHER_TOPIC_ID])
     registry.apply(deleted)
     assert (registry.is_deleted(other), registry.is_stray(other)) == (True, False)
-    assert (registry.is_deleted(ours), registry.is_stray(ours)) == (False, False)
+    assert (registry.is_deleted(own), registry.is_stray(own)) == (False, False)
     registry.apply(change(2, topics_gone=[TOPIC_ID]))
-    assert (registry.is_deleted(ours), registry.is_stray(ours)) == (True, False)
+    assert (registry.is_deleted(own), registry.is_stray(own)) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -132,31 +132,33 @@ def test_topic_is_deleted_only_if_the_metadata_service_says_so(registry):
     [
         (4, None, False, True),
         (3, None, False, True),
-        # The moves' business.
-        (4, Move(1, MOVED_ID, 0, MEMBER, "partition-1", 3, MovePhase.COMMIT), False, False),
-        (4, Move(1, MOVED_ID, 0, "partition-1", MEMBER, 4, MovePhase.PREPARE), False, False),
+        # A move explains these logs.
+        (4, Move(1, MOVED_TOPIC_ID, 0, MEMBER, "partition-1", 3, MovePhase.COMMIT), False, False),
+        (4, Move(1, MOVED_TOPIC_ID, 0, "partition-1", MEMBER, 4, MovePhase.PREPARE), False, False),
         (4, None, True, False),
     ],
-    ids=["moved", "behind", "committed", "coming", "copy"],
+    ids=["moved", "behind", "committed", "incoming", "copy"],
 )
 def test_log_of_another_owner_is_stray_if_no_move_explains_it(
     store, leader_epoch, move, is_copy, is_stray
 ):
-    markers = {LogId(MOVED_ID, 0): CopyMarker(1, 3)} if is_copy else {}
+    markers = {LogId(MOVED_TOPIC_ID, 0): CopyMarker(1, 3)} if is_copy else {}
     registry = LogRegistry(
         store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=10**9, markers=markers
     )
-    key = log_key(MOVED_ID, 0)
+    key = log_key(MOVED_TOPIC_ID, 0)
     store_batches(store, 0, b"x", log=key)
-    group = store.new_write()
-    group.put(head_key(key), store.head(key)._replace(leader_epoch=3).pack())
-    store.write(group, 0)
-    elsewhere = topic(MOVED_ID, owner="partition-1", leader_epoch=leader_epoch)
+    atomic_write = store.new_write()
+    atomic_write.put(head_key(key), store.head(key)._replace(leader_epoch=3).pack())
+    store.write(atomic_write, 0)
+    topic_of_another_member = topic(MOVED_TOPIC_ID, owner="partition-1", leader_epoch=leader_epoch)
     moves = [move] if move else []
-    registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=[elsewhere], moves=moves))
+    registry.apply(
+        ClusterChange(1, "c", is_snapshot=True, topics=[topic_of_another_member], moves=moves)
+    )
     assert registry.is_stray(key) is is_stray
     assert not registry.is_deleted(key)
-    assert not registry.serves(LogId(MOVED_ID, 0))
+    assert not registry.serves(LogId(MOVED_TOPIC_ID, 0))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_log_of_another_owner_is_stray_if_no_move_explains_it(
     ],
     ids=["partial", "not committed", "committed"],
 )
-def test_a_copy_is_served_when_it_is_whole_and_has_a_new_epoch(store, marker, refusal):
+def test_a_copy_is_served_when_it_is_complete_and_has_a_new_epoch(store, marker, refusal):
     registry = LogRegistry(
         store, TailCache(0), member=MEMBER, producer_expiration_ms=1, markers={LOG: marker}
     )
@@ -183,26 +185,26 @@ def test_a_log_is_served_before_the_view_knows_of_its_move(registry):
     assert registry.find(LOG) is Refusal.NOT_OWNER
     registry.record_ownership(LOG, 4)
     assert registry.find(LOG).leader_epoch == 4
-    # Something else of the topic comes first.
+    # Another change of the topic arrives before the new placement.
     registry.apply(change(2, topics=[topic(owner="partition-1", leader_epoch=3)]))
     assert registry.find(LOG).leader_epoch == 4
     registry.apply(change(3, topics=[topic(leader_epoch=4)]))
     assert registry.find(LOG).leader_epoch == 4
     registry.apply(change(4, topics=[topic(owner="partition-1", leader_epoch=5)]))
     assert registry.find(LOG) is Refusal.NOT_OWNER
-    # Late, and not true any more.
+    # This call comes late: the partition has moved on since.
     registry.record_ownership(LOG, 4)
     assert registry.find(LOG) is Refusal.NOT_OWNER
 
 
-def test_all_here_are_the_partitions_that_this_member_owns(registry):
+def test_owned_logs_are_the_partitions_that_this_member_owns(registry):
     placements = (Placement("partition-1", 0), Placement(MEMBER, 0))
-    shared = Topic(OTHER_ID, "shared", placements)
+    shared = Topic(OTHER_TOPIC_ID, "shared", placements)
     registry.apply(snapshot(topic(partitions=2), shared))
     assert set(registry.owned_logs()) == {
         LogId(TOPIC_ID, 0),
         LogId(TOPIC_ID, 1),
-        LogId(OTHER_ID, 1),
+        LogId(OTHER_TOPIC_ID, 1),
     }
 
 
@@ -227,29 +229,31 @@ def test_reload_closes_unreadable_logs_and_resets_the_others(registry, store, mo
     sound.next_offset = 5
     head = store.head
 
-    def unreadable(key):
+    def fail_for_damaged(key):
         if key == damaged.key:
             raise StorageFailed("damaged")
         return head(key)
 
-    with monkeypatch.context() as broken:
-        broken.setattr(store, "head", unreadable)
-        # New epochs are to begin: what cannot be read may be lost.
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "head", fail_for_damaged)
+        # True: new epochs must begin, because records that cannot be read may be lost.
         assert registry.reload()
         assert (sound.next_offset, damaged.closed_reason) == (0, Refusal.KAFKA_STORAGE_ERROR)
         with pytest.raises(StorageFailed):
             registry.find(LOG)
-    again = registry.find(LOG)
-    assert again is not damaged
-    assert again.is_fenced
+    reopened = registry.find(LOG)
+    assert reopened is not damaged
+    assert reopened.is_fenced
     registry.apply(change(2, placements=[PlacementChange(*LOG, Placement(MEMBER, 1))]))
-    assert not again.is_fenced
+    assert not reopened.is_fenced
 
 
 def test_compacted_logs_are_those_of_this_member_that_do_not_move(registry):
-    compacted = topic(OTHER_ID, partitions=2, configs={"cleanup.policy": "delete,compact"})
-    elsewhere = topic(MOVED_ID, owner="partition-1", configs={"cleanup.policy": "compact"})
-    move = Move(1, OTHER_ID, 0, MEMBER, "partition-1", 0, MovePhase.PREPARE)
-    topics = [topic(), compacted, elsewhere]
+    compacted = topic(OTHER_TOPIC_ID, partitions=2, configs={"cleanup.policy": "delete,compact"})
+    topic_of_another_member = topic(
+        MOVED_TOPIC_ID, owner="partition-1", configs={"cleanup.policy": "compact"}
+    )
+    move = Move(1, OTHER_TOPIC_ID, 0, MEMBER, "partition-1", 0, MovePhase.PREPARE)
+    topics = [topic(), compacted, topic_of_another_member]
     registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics, moves=[move]))
-    assert registry.owned_compacted_logs() == [LogId(OTHER_ID, 1)]
+    assert registry.owned_compacted_logs() == [LogId(OTHER_TOPIC_ID, 1)]

@@ -5,7 +5,7 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged_batch import AppendReply, StagedBatch
 
 
-def reply_of(count):
+def reply_with_batches(count):
     reply = AppendReply(asyncio.get_running_loop().create_future())
     log = PartitionLog.__new__(PartitionLog)
     staged = [
@@ -15,10 +15,10 @@ def reply_of(count):
     return reply, staged
 
 
-def test_a_call_is_answered_when_its_last_batch_is():
+def test_reply_is_sent_when_its_last_batch_completes():
     async def test():
-        reply, staged = reply_of(3)
-        assert [one.position for one in staged] == [0, 1, 2]
+        reply, staged = reply_with_batches(3)
+        assert [staged_batch.position for staged_batch in staged] == [0, 1, 2]
         reply.complete()
         assert not reply.future.done()
         reply.complete(2)
@@ -27,9 +27,9 @@ def test_a_call_is_answered_when_its_last_batch_is():
     asyncio.run(test())
 
 
-def test_a_failed_batch_is_a_refusal_and_nothing_else_is():
+def test_reply_refuses_only_the_rejected_batch():
     async def test():
-        reply, (first, _) = reply_of(2)
+        reply, (first, _) = reply_with_batches(2)
         first.reject(Refusal.KAFKA_STORAGE_ERROR, "why")
         reply.complete()
         assert reply.future.result() == [
@@ -42,7 +42,7 @@ def test_a_failed_batch_is_a_refusal_and_nothing_else_is():
 
 def test_cancelled_caller_does_not_disturb_the_reply():
     async def test():
-        reply, _ = reply_of(1)
+        reply, _ = reply_with_batches(1)
         reply.future.cancel()
         reply.complete()
         assert reply.future.cancelled()

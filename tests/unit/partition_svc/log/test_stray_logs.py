@@ -23,7 +23,7 @@ class Registry:
 
 
 def test_without_a_delay_stray_logs_are_reported_once_and_never_due(caplog):
-    async def body():
+    async def test():
         registry = Registry(KEYS[:2])
         strays = StrayLogs(registry, Store(), delay_ms=-1)
         for _ in range(3):
@@ -34,11 +34,11 @@ def test_without_a_delay_stray_logs_are_reported_once_and_never_due(caplog):
         strays.due()
         assert "3 stray logs (15 bytes)" in caplog.text
 
-    asyncio.run(body())
+    asyncio.run(test())
 
 
-def test_each_is_due_when_it_was_stray_for_the_whole_delay(monkeypatch):
-    async def body():
+def test_a_log_is_due_when_it_was_stray_for_the_whole_delay(monkeypatch):
+    async def test():
         loop, now = asyncio.get_running_loop(), 1_000.0
         registry = Registry(KEYS[:1])
         strays = StrayLogs(registry, Store(), delay_ms=10_000)
@@ -50,10 +50,10 @@ def test_each_is_due_when_it_was_stray_for_the_whole_delay(monkeypatch):
         assert strays.due() == []
         now = 1_010.0
         assert strays.due() == KEYS[:1]
-        # One that has its place again is not.
+        # A log that has its owner again is not due.
         registry.stray.clear()
         now = 1_100.0
         assert strays.due() == []
         assert strays.next_time is None
 
-    asyncio.run(body())
+    asyncio.run(test())

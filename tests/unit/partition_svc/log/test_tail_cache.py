@@ -14,17 +14,17 @@ def two_records(base_offset, size):
 
 
 def fill(cache, tail, count, *, start=0, size=100):
-    """Batches of two offsets each."""
+    """Adds `count` batches of two offsets each."""
     for number in range(count):
         base = start + number * 2
         cache.add(tail, base, base + 1, [two_records(base, size)])
 
 
 def offsets(run):
-    return [int.from_bytes(one[:8], "big") for one in run.batches]
+    return [int.from_bytes(batch[:8], "big") for batch in run.batches]
 
 
-def test_the_newest_batches_are_found_from_any_offset():
+def test_read_returns_the_cached_batches_from_any_offset():
     cache, tail = TailCache(1 << 20), LogTail()
     fill(cache, tail, 5, start=100)
     assert offsets(tail.read(100, 1000, EVERYTHING)) == [100, 102, 104, 106, 108]
@@ -39,14 +39,14 @@ def test_read_before_the_cached_part_returns_none():
     assert tail.read(99, 1000, EVERYTHING) is None
 
 
-def test_reads_keep_below_the_high_watermark():
+def test_reads_stop_at_the_end_offset():
     cache, tail = TailCache(1 << 20), LogTail()
     fill(cache, tail, 5)
     assert offsets(tail.read(0, 4, EVERYTHING)) == [0, 2]
     assert tail.read(4, 4, EVERYTHING).batches == []
 
 
-def test_limits_cut_between_batches():
+def test_a_read_stops_at_its_limits_between_batches():
     cache, tail = TailCache(1 << 20), LogTail()
     fill(cache, tail, 5)
     assert offsets(tail.read(0, 10, ReadLimits(250, 250, at_least_one=True))) == [0, 2]
@@ -56,7 +56,7 @@ def test_limits_cut_between_batches():
     assert (run.batches, run.next_offset) == ([], 2)
 
 
-def test_the_oldest_leaves_first_whatever_its_log():
+def test_the_oldest_batch_of_all_logs_is_evicted_first():
     cache = TailCache(900)
     first, second = LogTail(), LogTail()
     fill(cache, first, 2)
@@ -93,7 +93,7 @@ def test_forgotten_log_takes_no_memory_and_can_be_cached_again():
     assert offsets(second.read(0, 10, EVERYTHING)) == [0, 2, 4]
 
 
-def test_places_of_a_forgotten_log_make_no_room_and_no_harm():
+def test_queue_entries_of_a_forgotten_log_free_no_bytes_when_evicted():
     cache = TailCache(900)
     first, second = LogTail(), LogTail()
     fill(cache, first, 2)
@@ -106,25 +106,25 @@ def test_places_of_a_forgotten_log_make_no_room_and_no_harm():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_long_run_stays_within_its_bound_and_without_holes(seed):
-    chance = random.Random(seed)
+def test_random_appends_stay_within_the_limit_and_without_gaps(seed):
+    rng = random.Random(seed)
     cache = TailCache(30_000)
     tails = [LogTail() for _ in range(3)]
     ends = [0, 0, 0]
     for _ in range(1000):
-        which = chance.randrange(3)
-        bases = range(ends[which], ends[which] + 2 * chance.randrange(1, 6), 2)
-        batches = [two_records(base, chance.randrange(30, 400)) for base in bases]
-        cache.add(tails[which], bases[0], bases[-1] + 1, batches)
-        ends[which] = bases[-1] + 2
+        log = rng.randrange(3)
+        bases = range(ends[log], ends[log] + 2 * rng.randrange(1, 6), 2)
+        batches = [two_records(base, rng.randrange(30, 400)) for base in bases]
+        cache.add(tails[log], bases[0], bases[-1] + 1, batches)
+        ends[log] = bases[-1] + 2
         assert cache.size_bytes <= 30_000
-        offset = chance.randrange(ends[which] + 1)
-        run = tails[which].read(offset, ends[which], EVERYTHING)
+        offset = rng.randrange(ends[log] + 1)
+        run = tails[log].read(offset, ends[log], EVERYTHING)
         if run is not None:
-            assert offsets(run) == list(range(offset // 2 * 2, ends[which], 2))
+            assert offsets(run) == list(range(offset // 2 * 2, ends[log], 2))
 
 
-def test_batches_before_an_offset_are_dropped_and_their_memory_is_free():
+def test_forget_before_drops_batches_and_frees_their_memory():
     cache, tail, other = TailCache(3000), LogTail(), LogTail()
     fill(cache, tail, 5)
     cache.forget_before(tail, 5)
@@ -134,20 +134,20 @@ def test_batches_before_an_offset_are_dropped_and_their_memory_is_free():
     cache.forget_before(tail, 100)
     cache.forget_before(tail, 100)
     assert (tail.is_filled, cache.size_bytes) == (False, 0)
-    # Places in the queue that have no batch any more do no harm.
+    # Queue entries without a batch have no effect.
     fill(cache, other, 20)
     assert cache.size_bytes <= 3000
     assert offsets(other.read(38, 1000, EVERYTHING)) == [38]
 
 
-def test_batches_that_came_together_leave_together():
+def test_batches_added_together_are_evicted_together():
     cache, tail, other = TailCache(1500), LogTail(), LogTail()
     cache.add(tail, 0, 5, [two_records(base, 100) for base in (0, 2, 4)])
     fill(cache, other, 2)
     assert tail.is_filled
     fill(cache, other, 1, start=4)
     assert (tail.is_filled, cache.size_bytes) == (False, 900)
-    # Even if only some are dropped; batches that are gone already evict no others.
+    # Also if only some are dropped; dropped batches do not evict others.
     cache.add(tail := LogTail(), 0, 3, [two_records(base, 100) for base in (0, 2)])
     cache.forget_before(tail, 1)
     assert (tail.is_filled, cache.size_bytes) == (False, 900)
@@ -157,19 +157,19 @@ def test_batches_that_came_together_leave_together():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_runs_are_read_like_single_batches(seed):
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     cache, together, apart = TailCache(1 << 20), LogTail(), LogTail()
     end = 0
     for _ in range(50):
-        run = [two_records(end + 2 * n, chance.randrange(30, 300)) for n in range(1 + _ % 7)]
+        run = [two_records(end + 2 * n, rng.randrange(30, 300)) for n in range(1 + _ % 7)]
         cache.add(together, end, end + 2 * len(run) - 1, run)
-        for one in run:
-            cache.add(apart, end, end + 1, [one])
+        for batch in run:
+            cache.add(apart, end, end + 1, [batch])
             end += 2
     for _ in range(500):
-        bytes_max, pause = chance.randrange(5000), chance.randrange(5000)
-        limits = ReadLimits(bytes_max, pause, at_least_one=chance.random() < 0.5)
-        arguments = chance.randrange(end), chance.randrange(end + 1), limits
+        bytes_max, log_bytes_max = rng.randrange(5000), rng.randrange(5000)
+        limits = ReadLimits(bytes_max, log_bytes_max, at_least_one=rng.random() < 0.5)
+        arguments = rng.randrange(end), rng.randrange(end + 1), limits
         assert together.read(*arguments) == apart.read(*arguments)
 
 
@@ -178,7 +178,7 @@ def test_queue_stays_short_when_batches_are_forgotten_early():
     compacted, quiet, mixed = LogTail(), LogTail(), LogTail()
     cache.add(quiet, 0, 9, [bytes(100)])
     for number in range(20_000):
-        # A log that is compacted all the time, and one that comes and goes.
+        # A log that is compacted all the time, and one that is forgotten and cached again.
         cache.add(compacted, number, number, [bytes(10)])
         cache.forget_before(compacted, number)
         cache.add(mixed, number, number, [bytes(10)])
@@ -190,7 +190,7 @@ def test_queue_stays_short_when_batches_are_forgotten_early():
     assert compacted.run_count == 1
 
 
-def test_batches_leave_in_their_order_after_stale_places_were_removed():
+def test_batches_are_evicted_in_order_after_stale_queue_entries_were_removed():
     cache = TailCache(100_000)
     first, forgotten, second = LogTail(), LogTail(), LogTail()
     cache.add(first, 0, 0, [bytes(40_000)])

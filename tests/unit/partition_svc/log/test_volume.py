@@ -29,30 +29,30 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def stored(core):
+def read_volume(core):
     return StoredVolume.unpack(core._store.reader.row(VOLUME_STATE))
 
 
-async def settled(core):
+async def wait_for_committer(core):
     await core._committer.run_exclusive(lambda: None)
 
 
-async def registered(core):
-    """Completes a registration; returns its state."""
-    said = core.volume.registration()
+async def register(core):
+    """Completes a registration; returns it."""
+    registration = core.volume.registration()
     core.apply(snapshot(topic_of(), revision=core.view.revision))
-    await settled(core)
-    return said
+    await wait_for_committer(core)
+    return registration
 
 
 class Recorder:
     def __init__(self):
         self.tokens = []
-        self.is_away = False
+        self.is_unavailable = False
 
     async def __call__(self, token):
-        if self.is_away:
-            raise BackendUnavailable("away")
+        if self.is_unavailable:
+            raise BackendUnavailable("no leader")
         self.tokens.append(token)
 
 
@@ -62,28 +62,28 @@ def test_applied_revision_is_kept_and_an_older_snapshot_is_refused(tmp_path):
         async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
             core.apply(ClusterChange(40, CLUSTER_ID, moves=[move]))
             core.apply(ClusterChange(41, CLUSTER_ID, moves_gone=[77]))
-            await settled(core)
+            await wait_for_committer(core)
         async with running_core(tmp_path / "another") as fresh:
             assert fresh.volume.registration().applied_revision == 1
         async with running_core(tmp_path) as core:
-            said = r"revision 40, and this member has applied revision 41"
-            with pytest.raises(MetadataBehind, match=said):
+            message = r"revision 40, and this member has applied revision 41"
+            with pytest.raises(MetadataBehind, match=message):
                 core.apply(snapshot(topic_of(), revision=40))
             assert core.view.revision == 41
 
     run(test)
 
 
-def test_each_change_is_kept_however_close_to_the_one_before(tmp_path):
+def test_each_applied_revision_is_stored_while_earlier_writes_are_pending(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             for revision in range(2, 200):
                 core.apply(ClusterChange(revision, CLUSTER_ID))
-                # The write of the change before is at any of its steps by now.
+                # Leave the write of this change at any of its steps.
                 for _ in range(revision % 5):
                     await asyncio.sleep(0)
-            await settled(core)
-            assert stored(core).applied_revision == 199
+            await wait_for_committer(core)
+            assert read_volume(core).applied_revision == 199
 
     run(test)
 
@@ -93,9 +93,13 @@ def test_registration_has_the_applied_state(tmp_path):
         move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
         async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
             core.apply(ClusterChange(40, CLUSTER_ID, moves=[move]))
-            said = core.volume.registration()
-            assert (said.applied_revision, said.leader_epoch, said.move_id) == (40, 3, 77)
-            assert not said.may_lack_records
+            registration = core.volume.registration()
+            assert (
+                registration.applied_revision,
+                registration.leader_epoch,
+                registration.move_id,
+            ) == (40, 3, 77)
+            assert not registration.may_lack_records
 
     run(test)
 
@@ -103,17 +107,17 @@ def test_registration_has_the_applied_state(tmp_path):
 def test_response_to_a_registration_leaves_one_token(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
-            said = await registered(core)
-            assert stored(core).tokens == said.tokens[-1:]
+            registration = await register(core)
+            assert read_volume(core).tokens == registration.tokens[-1:]
         async with running_core(tmp_path) as core:
-            again = await registered(core)
-            assert len(again.tokens) == 2
-            assert again.tokens[0] == said.tokens[-1]
-            # A snapshot that answers no registration settles nothing.
+            second_registration = await register(core)
+            assert len(second_registration.tokens) == 2
+            assert second_registration.tokens[0] == registration.tokens[-1]
+            # A snapshot that is no response to a registration settles no token.
             core.volume._state = core.volume._state.with_token()
             core.apply(snapshot(topic_of(), revision=2))
-            await settled(core)
-            assert len(stored(core).tokens) == 2
+            await wait_for_committer(core)
+            assert len(read_volume(core).tokens) == 2
 
     run(test)
 
@@ -124,17 +128,17 @@ def test_token_is_renewed_after_writes_and_durable_before_it_is_recorded(tmp_pat
             record = Recorder()
             await core.volume.renew_token(record)
             assert record.tokens == []  # not registered
-            said = await registered(core)
-            kept = []
+            registration = await register(core)
+            tokens_at_record = []
 
-            async def record_and_look(token):
-                kept.append(stored(core).tokens)
+            async def record_and_read(token):
+                tokens_at_record.append(read_volume(core).tokens)
                 await record(token)
 
-            await core.volume.renew_token(record_and_look)
-            assert kept == [(said.tokens[-1], record.tokens[0])]
-            await settled(core)
-            assert stored(core).tokens == (record.tokens[0],)
+            await core.volume.renew_token(record_and_read)
+            assert tokens_at_record == [(registration.tokens[-1], record.tokens[0])]
+            await wait_for_committer(core)
+            assert read_volume(core).tokens == (record.tokens[0],)
             for _ in range(3):
                 await core.volume.renew_token(record)
             assert len(record.tokens) == 1  # nothing was written
@@ -146,38 +150,38 @@ def test_token_is_renewed_after_writes_and_durable_before_it_is_recorded(tmp_pat
 
 
 def test_registration_has_no_token_before_it_is_durable(tmp_path):
-    """It would be recorded, and the member locked out where the machine goes down then."""
+    """Otherwise it may be recorded, and a power loss then locks the member out."""
 
     async def test():
         async with running_core(tmp_path) as core:
-            await registered(core)
-            said, sync = [], core._store.sync
+            await register(core)
+            registered_tokens, sync = [], core._store.sync
 
-            def say_and_sync():
-                said.append(core.volume.registration().tokens)
+            def register_and_sync():
+                registered_tokens.append(core.volume.registration().tokens)
                 sync()
 
-            core._store.sync = say_and_sync
+            core._store.sync = register_and_sync
             record = Recorder()
             await core.volume.renew_token(record)
             core._store.sync = sync
-            assert said
-            assert all(record.tokens[0] not in tokens for tokens in said)
+            assert registered_tokens
+            assert all(record.tokens[0] not in tokens for tokens in registered_tokens)
 
     run(test)
 
 
-def test_a_token_that_may_be_recorded_is_kept_until_it_surely_is(tmp_path):
+def test_a_token_that_may_be_recorded_is_kept_until_the_outcome_is_known(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             record = Recorder()
-            said = await registered(core)
-            record.is_away = True
+            registration = await register(core)
+            record.is_unavailable = True
             for _ in range(3):
                 with pytest.raises(BackendUnavailable):
                     await core.volume.renew_token(record)
-            before, after = stored(core).tokens
-            assert before == said.tokens[-1]
+            before, after = read_volume(core).tokens
+            assert before == registration.tokens[-1]
         async with running_core(tmp_path) as core:
             assert core.volume.registration().tokens[:2] == (before, after)
 
@@ -190,18 +194,18 @@ def test_a_token_that_may_be_recorded_is_kept_until_it_surely_is(tmp_path):
 def test_only_a_loss_of_power_makes_records_doubtful(tmp_path, boot_id, may_lack):
     async def test():
         async with running_core(tmp_path) as core:
-            await registered(core)
+            await register(core)
         async with running_core(tmp_path) as core:
             assert not core.volume.registration().may_lack_records
-            # A process that does not end politely.
+            # As if the process were killed.
             core.volume.note_closed = lambda: None
             if boot_id is not None:
-                group = core._store.new_write()
+                atomic_write = core._store.new_write()
                 row = StoredVolume(boot_id=boot_id, is_closed=False).pack()
-                group.put(VOLUME_STATE, row)
-                core._store.write(group, 0)
+                atomic_write.put(VOLUME_STATE, row)
+                core._store.write(atomic_write, 0)
         async with running_core(tmp_path) as core:
-            assert (await registered(core)).may_lack_records is may_lack
+            assert (await register(core)).may_lack_records is may_lack
             assert not core.volume.registration().may_lack_records
 
     run(test)
@@ -212,7 +216,7 @@ def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
 
     async def test():
         async with running_core(tmp_path) as core:
-            await registered(core)
+            await register(core)
             due = []
             core.volume.on_registration_due = lambda: due.append(core.volume.registration())
             for _ in range(3):
@@ -223,16 +227,16 @@ def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
             assert due == []
             (result,) = await append(core, batch(), acks=1)
             assert result.base_offset == 3
-            group = core._store.new_write()
-            group.put(head_key(log.key), log.head._replace(next_offset=1).pack())
-            core._store.write(group, 0)
+            atomic_write = core._store.new_write()
+            atomic_write.put(head_key(log.key), log.head._replace(next_offset=1).pack())
+            core._store.write(atomic_write, 0)
             core._on_recovered()
-            (said,) = due
-            assert said.may_lack_records
+            (registration,) = due
+            assert registration.may_lack_records
             (result,) = await append(core, batch(), acks=1)
             assert result.refusal is Refusal.MOVING
             assert core.serving_epoch(LOG) is None
-            # The answer to that registration.
+            # The response to that registration.
             epoch = log.leader_epoch + 1
             core.apply(snapshot(topic_of(leader_epoch=epoch), revision=2))
             (result,) = await append(core, batch(), acks=1)

@@ -79,7 +79,7 @@ def test_a_compaction_does_nothing_if_stopped_before_it_begins(tmp_path):
 
 
 def test_closing_does_not_wait_for_a_compaction(tmp_path):
-    """On a busy machine a compaction may end before it is stopped; then the test tries reopened."""
+    """On a busy machine a compaction may end before it is stopped; then the test tries again."""
     for number in range(20):
         path = tmp_path / str(number)
         if stop_compaction(path) == ["the database is being closed"]:

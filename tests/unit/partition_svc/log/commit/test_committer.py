@@ -16,16 +16,16 @@ from tests.support.stores.partition_core import (
     until,
 )
 
-OTHER = LogId(TOPIC_ID, 1)
+OTHER_LOG = LogId(TOPIC_ID, 1)
 
 
 def test_acks_all_waits_for_the_sync_and_acks_1_does_not(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         synced = core.append([Append(LOG, batch())], acks=ACKS_ALL)
-        written = core.append([Append(OTHER, batch())], acks=ACKS_LEADER)
+        written = core.append([Append(OTHER_LOG, batch())], acks=ACKS_LEADER)
         assert (await written)[0].refusal is None
-        assert (await fetch(core, log=OTHER)).high_watermark == 1
+        assert (await fetch(core, log=OTHER_LOG)).high_watermark == 1
         assert not synced.done()
         assert (await fetch(core)).high_watermark == 0
         syncs.let_go()
@@ -38,14 +38,14 @@ def test_acks_all_waits_for_the_sync_and_acks_1_does_not(run):
 def test_consumers_see_nothing_after_a_batch_that_is_not_synced(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
-        answers = [
+        replies = [
             core.append([Append(LOG, batch())], acks=acks)
             for acks in (ACKS_LEADER, ACKS_ALL, ACKS_LEADER)
         ]
-        assert [(await answers[one])[0].base_offset for one in (0, 2)] == [0, 2]
+        assert [(await replies[index])[0].base_offset for index in (0, 2)] == [0, 2]
         assert (await fetch(core)).high_watermark == 1
         syncs.let_go()
-        await answers[1]
+        await replies[1]
         assert (await fetch(core)).high_watermark == 3
 
     run(test)
@@ -56,10 +56,10 @@ def test_batches_submitted_during_a_sync_share_the_next_one(run):
         syncs = Syncs(core._store, monkeypatch)
         first = core.append([Append(LOG, batch())], acks=ACKS_ALL)
         await until(lambda: syncs.count == 1)
-        rest = [core.append([Append(log, batch())], acks=ACKS_ALL) for log in (LOG, OTHER) * 50]
+        rest = [core.append([Append(log, batch())], acks=ACKS_ALL) for log in (LOG, OTHER_LOG) * 50]
         await asyncio.sleep(0)
-        # Nothing is written while a sync is on its way.
-        assert core._store.head(core._registry.find(OTHER).key).next_offset == 0
+        # Nothing is written while a sync is in flight.
+        assert core._store.head(core._registry.find(OTHER_LOG).key).next_offset == 0
         syncs.let_go()
         await asyncio.gather(first, *rest)
         assert syncs.count == 2
@@ -67,39 +67,39 @@ def test_batches_submitted_during_a_sync_share_the_next_one(run):
     run(test)
 
 
-def test_a_duplicate_is_answered_only_when_its_original_is_stored(run):
+def test_reply_to_a_duplicate_waits_until_its_original_is_stored(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
-        one = batch(producer=(1, 0, 0))
-        original = core.append([Append(LOG, one)], acks=ACKS_ALL)
+        sent = batch(producer=(1, 0, 0))
+        original = core.append([Append(LOG, sent)], acks=ACKS_ALL)
         await until(lambda: syncs.count == 1)
-        copy = core.append([Append(LOG, one)], acks=ACKS_LEADER)
+        duplicate = core.append([Append(LOG, sent)], acks=ACKS_LEADER)
         await fetch(core)
-        assert not copy.done()
+        assert not duplicate.done()
         syncs.let_go()
-        assert (await original)[0] == (await copy)[0]
+        assert (await original)[0] == (await duplicate)[0]
 
     run(test)
 
 
-def test_a_duplicate_with_acks_all_is_synced_though_nothing_is_written(run):
+def test_a_duplicate_with_acks_all_is_synced_without_a_write(run):
     async def test(core, monkeypatch):
-        one = batch(producer=(1, 0, 0))
-        await append(core, one, acks=ACKS_LEADER)
+        sent = batch(producer=(1, 0, 0))
+        await append(core, sent, acks=ACKS_LEADER)
         syncs = Syncs(core._store, monkeypatch)
         syncs.let_go()
-        await append(core, one, acks=ACKS_ALL)
+        await append(core, sent, acks=ACKS_ALL)
         assert syncs.count == 1
 
     run(test)
 
 
-def test_a_large_heap_is_written_in_several_groups(run):
+def test_many_queued_bytes_are_written_in_several_commits(run):
     async def test(core, monkeypatch):
         sizes = []
         write = core._store.write
         monkeypatch.setattr(
-            core._store, "write", lambda group, size: (sizes.append(size), write(group, size))
+            core._store, "write", lambda changes, size: (sizes.append(size), write(changes, size))
         )
         await one_by_one(core, [batch(size=500_000) for _ in range(40)])
         assert len(sizes) > 3
@@ -109,7 +109,7 @@ def test_a_large_heap_is_written_in_several_groups(run):
     run(test)
 
 
-def test_a_full_generation_ends_between_groups(run):
+def test_a_full_generation_ends_between_commits(run):
     async def test(core, _):
         for _ in range(4):
             await append(core, *(batch(size=120_000) for _ in range(10)))
@@ -162,22 +162,22 @@ def test_exclusive_task_with_must_sync_is_done_after_the_sync(run):
 def test_flush_waits_until_staged_batches_are_written(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
-        before = core.append([Append(OTHER, batch())], acks=ACKS_ALL)
+        before = core.append([Append(OTHER_LOG, batch())], acks=ACKS_ALL)
         await until(lambda: syncs.count == 1)
         log = core._registry.find(LOG)
-        answers = [core.append([Append(LOG, batch())], acks=ACKS_LEADER) for _ in range(3)]
-        settling = asyncio.ensure_future(core._committer.flush(log))
+        replies = [core.append([Append(LOG, batch())], acks=ACKS_LEADER) for _ in range(3)]
+        flushing = asyncio.ensure_future(core._committer.flush(log))
         await asyncio.sleep(0)
-        assert not settling.done()
+        assert not flushing.done()
         syncs.let_go()
-        await settling
+        await flushing
         assert log.head.next_offset == 3
-        assert all(one.done() for one in (*answers, before))
+        assert all(reply.done() for reply in (*replies, before))
 
     run(test)
 
 
-def test_a_log_that_cannot_be_written_is_not_settled(run):
+def test_flush_raises_if_the_log_cannot_be_written(run):
     async def test(core, monkeypatch):
         monkeypatch.setattr(core._store, "write", fail)
         monkeypatch.setattr(core._store, "recover", fail)
@@ -191,12 +191,12 @@ def test_a_log_that_cannot_be_written_is_not_settled(run):
     run(test)
 
 
-def test_a_failure_refuses_everything_that_waits(run):
+def test_a_failure_refuses_all_queued_appends(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         first = core.append([Append(LOG, batch())], acks=ACKS_ALL)
         await until(lambda: syncs.count == 1)
-        second = core.append([Append(OTHER, batch())], acks=ACKS_LEADER)
+        second = core.append([Append(OTHER_LOG, batch())], acks=ACKS_LEADER)
         monkeypatch.setattr(core._store, "write", fail)
         monkeypatch.setattr(core._store, "recover", fail)
         syncs.let_go()
@@ -225,13 +225,13 @@ def test_exclusive_tasks_fail_with_the_store(run):
 def test_drain_waits_for_queued_batches_only(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
-        answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        reply = core.append([Append(LOG, batch())], acks=ACKS_ALL)
         draining = asyncio.ensure_future(core._committer.drain())
         await until(lambda: syncs.count == 1)
         assert not draining.done()
         syncs.let_go()
         await draining
-        assert answer.done()
+        assert reply.done()
         await core._committer.drain()
 
     run(test)
@@ -256,20 +256,20 @@ def test_full_disk_refuses_appends_and_runs_exclusive_tasks(run):
     async def test(core, monkeypatch):
         room = core._store.room
         assert (await append(core, batch()))[0].base_offset == 0
-        with monkeypatch.context() as full:
-            full.setattr(room, "is_short", lambda _: True)
+        with monkeypatch.context() as patch:
+            patch.setattr(room, "is_short", lambda _: True)
             waiting = [core.append([Append(LOG, batch())], acks=ACKS_ALL) for _ in range(3)]
-            results = [(await one)[0] for one in waiting]
-            assert {one.refusal for one in results} == {Refusal.KAFKA_STORAGE_ERROR}
+            results = [(await reply)[0] for reply in waiting]
+            assert {result.refusal for result in results} == {Refusal.KAFKA_STORAGE_ERROR}
             assert "no room" in results[0].message
-            (result,) = await append(core, batch(), log=OTHER)
+            (result,) = await append(core, batch(), log=OTHER_LOG)
             assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             # Coordinators may use half of the reserve.
-            of_group = Append(OTHER, batch(), by_coordinator=True)
-            (result,) = await core.append([of_group], acks=ACKS_ALL)
+            coordinator_append = Append(OTHER_LOG, batch(), by_coordinator=True)
+            (result,) = await core.append([coordinator_append], acks=ACKS_ALL)
             assert result.base_offset == 0
-            full.setattr(room, "is_for_cleaning", lambda _: False)
-            (result,) = await core.append([of_group], acks=ACKS_ALL)
+            patch.setattr(room, "is_for_cleaning", lambda _: False)
+            (result,) = await core.append([coordinator_append], acks=ACKS_ALL)
             assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             done = []
             await core._committer.run_exclusive(lambda: done.append(1), must_sync=True)

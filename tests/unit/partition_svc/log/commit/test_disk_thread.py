@@ -16,7 +16,7 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def test_work_is_done_elsewhere_in_its_order():
+def test_work_runs_in_order_in_another_thread():
     async def test(disk):
         done, threads = [], set()
 
@@ -34,11 +34,11 @@ def test_work_is_done_elsewhere_in_its_order():
 
 def test_event_loop_runs_during_work():
     async def test(disk):
-        may_go = threading.Event()
-        waiting = disk.run(lambda: may_go.wait(60))
+        may_end = threading.Event()
+        waiting = disk.run(lambda: may_end.wait(60))
         await asyncio.sleep(0)
         assert not waiting.done()
-        may_go.set()
+        may_end.set()
         await waiting
 
     run(test)
@@ -58,9 +58,9 @@ def test_failed_work_raises_for_its_caller_and_the_next_work_runs():
 
 def test_cancelled_caller_does_not_stop_the_thread():
     async def test(disk):
-        may_go = threading.Event()
-        disk.run(lambda: may_go.wait(60)).cancel()
-        may_go.set()
+        may_end = threading.Event()
+        disk.run(lambda: may_end.wait(60)).cancel()
+        may_end.set()
         await disk.run(lambda: None)
 
     run(test)

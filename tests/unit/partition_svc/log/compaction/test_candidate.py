@@ -18,78 +18,80 @@ def run(test, folder, **configs):
     asyncio.run(within_limits())
 
 
-def part_of(core, now_ms=START_MS):
+def candidate_of(core, now_ms=START_MS):
     return find_candidate(core._registry.find(LOG), core._store.reader, now_ms)
 
 
 async def fill_segments(core, *counts, at_ms=START_MS):
-    """Segments of so many batches each, of one record each and of one size."""
+    """Appends segments with these numbers of batches, of one record and one size each."""
     for number, count in enumerate(counts):
         if number:
             await begin_segment(core)
-        for one in range(count):
-            await fill(core, [(b"%d-%03d" % (number, one), b"v")], at_ms=at_ms + number)
+        for index in range(count):
+            await fill(core, [(b"%d-%03d" % (number, index), b"v")], at_ms=at_ms + number)
 
 
 def test_the_newest_segment_is_skipped(tmp_path):
     async def test(core):
-        assert part_of(core) is None
+        assert candidate_of(core) is None
         await fill_segments(core, 4)
-        assert part_of(core) is None
+        assert candidate_of(core) is None
         await begin_segment(core)
-        assert part_of(core) is None
+        assert candidate_of(core) is None
         await fill(core, [(b"a", b"v")])
-        assert part_of(core)[1:] == (0, 4, part_of(core).dirty_bytes, 1.0)
+        assert candidate_of(core)[1:] == (0, 4, candidate_of(core).dirty_bytes, 1.0)
 
     run(test, tmp_path)
 
 
-def test_nothing_that_is_not_readable_is_touched(tmp_path):
+def test_candidate_ends_at_the_high_watermark(tmp_path):
     async def test(core):
         await fill_segments(core, 4, 1)
         core._registry.find(LOG).high_watermark = 2
-        assert part_of(core).end == 2
+        assert candidate_of(core).end == 2
 
     run(test, tmp_path)
 
 
-@pytest.mark.parametrize(("ratio", "is_worth_it"), [("0.2", True), ("0.33", True), ("0.34", False)])
-def test_log_is_a_candidate_if_its_dirty_ratio_is_high_enough(tmp_path, ratio, is_worth_it):
+@pytest.mark.parametrize(
+    ("ratio", "is_candidate"), [("0.2", True), ("0.33", True), ("0.34", False)]
+)
+def test_log_is_a_candidate_if_its_dirty_ratio_is_high_enough(tmp_path, ratio, is_candidate):
     async def test(core):
         await fill_segments(core, 8, 4)
         await compacted(core, now_ms=START_MS)
-        assert part_of(core) is None
+        assert candidate_of(core) is None
         await begin_segment(core)
         await fill(core, [(b"a", b"v")])
-        part = part_of(core)
-        assert (part is not None) == is_worth_it
-        if part is not None:
-            assert (part.first_dirty, part.end) == (8, 12)
+        candidate = candidate_of(core)
+        assert (candidate is not None) == is_candidate
+        if candidate is not None:
+            assert (candidate.first_dirty, candidate.end) == (8, 12)
 
     run(test, tmp_path, **{"min.cleanable.dirty.ratio": ratio})
 
 
-def test_young_records_stay_as_they_are(tmp_path):
-    """min.compaction.lag.ms; the time index has an entry every 4 KB."""
+def test_candidate_excludes_records_younger_than_the_minimum_lag(tmp_path):
+    """min.compaction.lag.ms, with batches of 5 KB: the time index has an entry every 4 KB."""
 
     async def test(core):
         for number in range(10):
             await fill(core, [(b"a", b"v" * 5000)], at_ms=START_MS + number * 100)
         await begin_segment(core)
         await fill(core, [(b"a", b"v")], at_ms=START_MS + 1000)
-        assert part_of(core, START_MS + 1000) is None
-        assert part_of(core, START_MS + 1450).end == 5
-        assert part_of(core, START_MS + 2500).end == 10
+        assert candidate_of(core, START_MS + 1000) is None
+        assert candidate_of(core, START_MS + 1450).end == 5
+        assert candidate_of(core, START_MS + 2500).end == 10
 
     run(test, tmp_path, **{"min.compaction.lag.ms": "1000"})
 
 
-def test_a_record_that_has_waited_for_too_long_makes_it_worth_it(tmp_path):
+def test_log_is_a_candidate_once_a_record_is_older_than_the_maximum_lag(tmp_path):
     """max.compaction.lag.ms"""
 
     async def test(core):
         await fill_segments(core, 4, 1)
-        assert part_of(core, START_MS + 1000) is None
-        assert part_of(core, START_MS + 1001).end == 4
+        assert candidate_of(core, START_MS + 1000) is None
+        assert candidate_of(core, START_MS + 1001).end == 4
 
     run(test, tmp_path, **{"max.compaction.lag.ms": "1000", "min.cleanable.dirty.ratio": "1"})

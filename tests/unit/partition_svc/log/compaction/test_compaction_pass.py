@@ -54,31 +54,31 @@ def compacting_core(folder, **configs):
     return running_core(folder, topic(configs={**EAGER, **configs}), cleaner_enable=False)
 
 
-def random_pairs(chance):
-    """Few keys, many tombstones."""
-    count = chance.randrange(1, 6)
+def random_pairs(rng):
+    """Returns pairs with few keys and many tombstones."""
+    count = rng.randrange(1, 6)
     values = [None, b"x", b"y" * 50]
-    return [(b"%d" % chance.randrange(12), chance.choice(values)) for _ in range(count)]
+    return [(b"%d" % rng.randrange(12), rng.choice(values)) for _ in range(count)]
 
 
-async def fill_at_random(core, chance):
-    for _ in range(chance.randrange(1, 15)):
-        await fill(core, random_pairs(chance), codec=chance.choice(sorted(CODECS)))
-        if chance.random() < 0.3:
+async def fill_at_random(core, rng):
+    for _ in range(rng.randrange(1, 15)):
+        await fill(core, random_pairs(rng), codec=rng.choice(sorted(CODECS)))
+        if rng.random() < 0.3:
             await begin_segment(core)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_logs_say_the_same_however_often_they_are_compacted(tmp_path, seed):
+def test_last_values_are_the_same_after_any_number_of_passes(tmp_path, seed):
     async def test():
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         now_ms = START_MS
         async with compacting_core(tmp_path, **{"delete.retention.ms": "1000"}) as core:
             for _ in range(12):
-                await fill_at_random(core, chance)
+                await fill_at_random(core, rng)
                 before = await read_everything(core)
-                now_ms += chance.randrange(800)
-                await compacted(core, now_ms=now_ms, buffer_bytes=chance.choice([400, 1 << 20]))
+                now_ms += rng.randrange(800)
+                await compacted(core, now_ms=now_ms, buffer_bytes=rng.choice([400, 1 << 20]))
                 after = await read_everything(core)
                 assert last_values(after) == last_values(before), seed
                 assert pairs_by_offset(after).items() <= pairs_by_offset(before).items(), seed
@@ -88,17 +88,17 @@ def test_logs_say_the_same_however_often_they_are_compacted(tmp_path, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_log_is_equivalent_wherever_a_pass_is_killed(tmp_path, seed, monkeypatch):
-    """Each write is followed by a look at what a process that was killed there would have left."""
+def test_last_values_are_the_same_if_a_pass_is_killed_after_any_write(tmp_path, seed, monkeypatch):
+    """Copies the files after each write, as a process killed there would leave them."""
 
     async def test():
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         async with compacting_core(tmp_path / "data", **{"delete.retention.ms": "0"}) as core:
-            await fill_at_random(core, chance)
+            await fill_at_random(core, rng)
             await begin_segment(core)
-            await fill_at_random(core, chance)
+            await fill_at_random(core, rng)
             expected = last_values(await read_everything(core))
-            # A piece for each batch, so that there are many writes.
+            # A read for each batch, so that there are many writes.
             monkeypatch.setattr(
                 "partition_svc.log.compaction.compaction_pass._PIECE",
                 ReadLimits(1, 1, at_least_one=True),
@@ -118,12 +118,12 @@ def test_log_is_equivalent_wherever_a_pass_is_killed(tmp_path, seed, monkeypatch
 
 
 def copy_after_each_write(core, folder, monkeypatch):
-    """Written files stay unchanged meanwhile; RocksDB may delete files that it does not need."""
+    """Copies the files after each write; RocksDB may only delete files while they are copied."""
     copies = []
     write = core._store.write
 
-    def write_and_copy(group, size_bytes):
-        write(group, size_bytes)
+    def write_and_copy(changes, size_bytes):
+        write(changes, size_bytes)
         copies.append(folder / f"killed-{len(copies)}")
         copied(folder / "data", copies[-1])
 
@@ -163,7 +163,7 @@ def test_fetch_in_a_gap_continues_after_it_even_without_the_first_segments(tmp_p
     run(test)
 
 
-def test_memory_has_nothing_that_the_store_has_not(tmp_path):
+def test_tail_cache_drops_records_that_a_pass_removed(tmp_path):
     async def test():
         async with compacting_core(tmp_path) as core:
             await fill(core, [(b"a", b"1")], [(b"a", b"2"), (b"b", b"1")], [(b"a", b"3")])
@@ -188,7 +188,7 @@ def test_producer_is_remembered_after_its_batches_were_removed(tmp_path):
             await fill(core, [(b"b", b"2")])
             assert await compacted(core, now_ms=START_MS) == 1
         async with compacting_core(tmp_path) as core:
-            # Sent again, and the next one.
+            # A retry of the removed batch, and the next one.
             await fill(core, [(b"a", b"1")], producer=(9, 0, 0))
             await fill(core, [(b"a", b"5")], producer=(9, 0, 1))
             assert list(pairs_by_offset(await read_everything(core))) == [1, 2, 3]
@@ -197,11 +197,11 @@ def test_producer_is_remembered_after_its_batches_were_removed(tmp_path):
 
 
 def test_pass_limits_the_rate_of_reads_and_writes(tmp_path):
-    class Recorded(RateLimit):
-        taken = 0
+    class RecordingLimit(RateLimit):
+        acquired = 0
 
         async def acquire(self, size_bytes):
-            self.taken += size_bytes
+            self.acquired += size_bytes
 
     async def test():
         async with compacting_core(tmp_path) as core:
@@ -209,32 +209,32 @@ def test_pass_limits_the_rate_of_reads_and_writes(tmp_path):
             await begin_segment(core)
             await fill(core, [(b"c", b"")])
             before = stored(core._store, KEY)
-            limit = Recorded(0)
+            limit = RecordingLimit(0)
             core._background.cleaner._tools = core._background.cleaner._tools._replace(limit=limit)
             await compacted(core, now_ms=START_MS)
             after = stored(core._store, KEY)
-            # Both batches twice, for keys and for records, and what the first has become.
-            assert limit.taken == 2 * sum(map(len, before[:2])) + len(after[0])
+            # Reads of both batches, for keys and for records, and the write of the rewritten first.
+            assert limit.acquired == 2 * sum(map(len, before[:2])) + len(after[0])
 
     run(test)
 
 
-async def with_two_segments(core):
+async def fill_two_segments(core):
     for number in range(5):
         await fill(core, [(b"a", b"%d" % number)])
     await begin_segment(core)
     await fill(core, [(b"b", b"")])
 
 
-def test_a_log_that_is_deleted_meanwhile_stays_deleted(tmp_path):
+def test_a_log_that_is_deleted_during_a_pass_stays_deleted(tmp_path):
     async def test():
         async with compacting_core(tmp_path) as core:
-            await with_two_segments(core)
-            passing = asyncio.create_task(compacted(core, now_ms=START_MS))
+            await fill_two_segments(core)
+            pass_task = asyncio.create_task(compacted(core, now_ms=START_MS))
             await asyncio.sleep(0)
             core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
             with pytest.raises(CompactionInterrupted):
-                await passing
+                await pass_task
             await until(lambda: not dict(core._store.heads()))
             assert (await fetch(core)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
 
@@ -244,14 +244,14 @@ def test_a_log_that_is_deleted_meanwhile_stays_deleted(tmp_path):
 def test_failed_write_changes_nothing_and_the_next_pass_continues(tmp_path, monkeypatch):
     async def test():
         async with compacting_core(tmp_path) as core:
-            await with_two_segments(core)
+            await fill_two_segments(core)
             before = await read_everything(core)
 
-            def broken(group, size_bytes):
+            def fail(changes, size_bytes):
                 raise StorageFailed("broken")
 
-            with monkeypatch.context() as breaking:
-                breaking.setattr(core._store, "write", broken)
+            with monkeypatch.context() as patch:
+                patch.setattr(core._store, "write", fail)
                 with pytest.raises(StorageFailed):
                     await compacted(core, now_ms=START_MS)
             await until(lambda: core._committer.failure is None)
@@ -263,24 +263,24 @@ def test_failed_write_changes_nothing_and_the_next_pass_continues(tmp_path, monk
 
 
 def test_pass_is_interrupted_when_the_store_was_opened_again(tmp_path):
-    """The records that others would go for may be lost."""
+    """The later records, for which the pass would remove others, may be lost."""
 
     async def test():
         async with compacting_core(tmp_path) as core:
-            await with_two_segments(core)
+            await fill_two_segments(core)
             before = await read_everything(core)
-            passing = asyncio.create_task(compacted(core, now_ms=START_MS))
+            pass_task = asyncio.create_task(compacted(core, now_ms=START_MS))
             await asyncio.sleep(0)
             assert await core._recovery._could_open()
             with pytest.raises(CompactionInterrupted):
-                await passing
+                await pass_task
             assert await read_everything(core) == before
 
     run(test)
 
 
 def test_the_time_index_shrinks_with_the_log(tmp_path):
-    """Updates of one key: its rows must not outlive the batches that are gone."""
+    """After updates of one key, rows of the index must not outlive the removed batches."""
 
     async def test():
         async with compacting_core(tmp_path) as core:
@@ -292,7 +292,7 @@ def test_the_time_index_shrinks_with_the_log(tmp_path):
             await compacted(core, now_ms=START_MS + NEVER_MS)
             left = {unpack_time_key(key)[1] for key, _ in rows()}
             assert len(left) < 5
-            last_offsets = {end_offset(one) - 1 for one in await read_everything(core)}
+            last_offsets = {end_offset(batch) - 1 for batch in await read_everything(core)}
             assert left <= last_offsets
             for time in (START_MS, START_MS + 10, START_MS + 19):
                 (found,) = await core.list_offsets([OffsetQuery(LOG, time)])

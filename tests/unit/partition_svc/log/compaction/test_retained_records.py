@@ -12,12 +12,12 @@ from tests.support.stores.compacted_logs import START_MS, keyed_batch, last_valu
 from tests.support.wire.batches import CODECS, CONTROL_BIT, record_batch, with_valid_crc
 from tests.support.wire.records import Record
 
-ROOMY = 1 << 20
+BUFFER_BYTES = 1 << 20
 DAY_MS = 86_400_000
 
 
-def placed(*batches):
-    """Batches as a log has them, one after the other."""
+def with_offsets(*batches):
+    """Returns the batches with consecutive offsets, as in a log."""
     found, offset = [], 0
     for batch in batches:
         found.append(assign_offset(batch, offset, 0))
@@ -25,16 +25,22 @@ def placed(*batches):
     return found
 
 
-def after_a_pass(
-    batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY, skipped=None
+def compact_log(
+    batches,
+    *,
+    now_ms=START_MS,
+    first=0,
+    retention_ms=DAY_MS,
+    buffer_bytes=BUFFER_BYTES,
+    skipped=None,
 ):
-    """The log after one part of it, from batch `first` on, was compacted; and how far it came."""
+    """Compacts one part of the log, from batch `first` on; returns the log and the last offsets."""
     skipped = {} if skipped is None else skipped
     last = LastOffsets(0, buffer_bytes)
     last.add(batches[first:], skipped)
-    taken = [one for one in batches if parse_header(one).last_offset < last.end]
-    by_offset = {parse_header(one).last_offset: one for one in batches}
-    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms, skipped):
+    part = [batch for batch in batches if parse_header(batch).last_offset < last.end]
+    by_offset = {parse_header(batch).last_offset: batch for batch in batches}
+    for offset, size_bytes, batch in compact(part, last, now_ms, retention_ms, skipped):
         assert len(by_offset.pop(offset)) == size_bytes
         if batch is not None:
             by_offset[offset] = batch
@@ -42,112 +48,112 @@ def after_a_pass(
 
 
 def test_the_last_record_of_each_key_stays_at_its_offset():
-    log = placed(
+    log = with_offsets(
         keyed_batch([(b"a", b"1"), (b"b", b"1")]),
         keyed_batch([(b"a", b"2")]),
         keyed_batch([(b"a", b"3"), (b"c", b"1"), (b"a", b"4")]),
     )
-    left, _ = after_a_pass(log)
+    left, _ = compact_log(log)
     assert pairs_by_offset(left) == {1: (b"b", b"1"), 4: (b"c", b"1"), 5: (b"a", b"4")}
-    assert [parse_header(one)[0] for one in left] == [0, 3]
+    assert [parse_header(batch)[0] for batch in left] == [0, 3]
 
 
-def test_batches_of_which_all_stays_are_not_written_again():
-    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1")], codec="gzip"))
-    left, _ = after_a_pass(log)
+def test_batches_without_removed_records_are_not_rewritten():
+    log = with_offsets(keyed_batch([(b"a", b"1"), (b"b", b"1")], codec="gzip"))
+    left, _ = compact_log(log)
     assert left == log
 
 
 def test_tombstone_stays_until_its_horizon_and_removes_its_key():
-    log = placed(keyed_batch([(b"a", b"1")]), keyed_batch([(b"a", None), (b"b", b"1")]))
-    first, _ = after_a_pass(log)
+    log = with_offsets(keyed_batch([(b"a", b"1")]), keyed_batch([(b"a", None), (b"b", b"1")]))
+    first, _ = compact_log(log)
     assert pairs_by_offset(first) == {1: (b"a", None), 2: (b"b", b"1")}
     assert delete_horizon_ms(parse_header(first[0])) == START_MS + DAY_MS
-    early, _ = after_a_pass(first, now_ms=START_MS + DAY_MS - 1)
+    early, _ = compact_log(first, now_ms=START_MS + DAY_MS - 1)
     assert early == first
-    late, _ = after_a_pass(first, now_ms=START_MS + DAY_MS)
+    late, _ = compact_log(first, now_ms=START_MS + DAY_MS)
     assert pairs_by_offset(late) == {2: (b"b", b"1")}
 
 
 def test_tombstone_survives_the_first_pass_even_without_retention():
-    log = placed(keyed_batch([(b"a", None)]))
-    first, _ = after_a_pass(log, retention_ms=0)
+    log = with_offsets(keyed_batch([(b"a", None)]))
+    first, _ = compact_log(log, retention_ms=0)
     assert pairs_by_offset(first) == {0: (b"a", None)}
-    assert after_a_pass(first, retention_ms=0)[0] == []
+    assert compact_log(first, retention_ms=0)[0] == []
 
 
 def test_tombstone_with_a_later_record_is_removed_at_once():
-    left, _ = after_a_pass(placed(keyed_batch([(b"a", None)]), keyed_batch([(b"a", b"1")])))
+    left, _ = compact_log(with_offsets(keyed_batch([(b"a", None)]), keyed_batch([(b"a", b"1")])))
     assert pairs_by_offset(left) == {1: (b"a", b"1")}
 
 
-def test_records_without_a_key_go():
-    """A topic may have had them before it became a compacted one."""
-    left, _ = after_a_pass(placed(record_batch([Record(b"x"), Record(b"1", b"a")])))
+def test_records_without_a_key_are_removed():
+    """A topic may have such records from before it became compacted."""
+    left, _ = compact_log(with_offsets(record_batch([Record(b"x"), Record(b"1", b"a")])))
     assert pairs_by_offset(left) == {1: (b"a", b"1")}
 
 
 def test_control_and_unreadable_batches_stay_unchanged():
-    log = placed(
+    log = with_offsets(
         record_batch([Record(b"1", b"a")], attributes=CONTROL_BIT),
         record_batch([Record(b"1", b"a")], payload=b"garbage"),
         record_batch([Record(b"1", b"a")], attributes=7),
         keyed_batch([(b"a", b"2")]),
     )
     skipped = {}
-    assert after_a_pass(log, skipped=skipped)[0] == log
+    assert compact_log(log, skipped=skipped)[0] == log
     assert sorted(skipped) == [1, 2]
 
 
 def test_batch_with_timestamps_beyond_64_bits_stays_and_removes_nothing():
-    """Written again it would need a time that no header can hold."""
+    """A rewritten batch would need a timestamp that no header can hold."""
     late = record_batch(
         [Record(b"2", b"a", timestamp_ms=5), Record(b"3", b"a", timestamp_ms=9)],
         base_timestamp_ms=0,
     )
     late = with_valid_crc(late[:27] + struct.pack(">q", 2**63 - 7) + late[35:])
-    log = placed(keyed_batch([(b"a", b"1")]), late, keyed_batch([(b"b", b"1")]))
+    log = with_offsets(keyed_batch([(b"a", b"1")]), late, keyed_batch([(b"b", b"1")]))
     skipped = {}
-    assert after_a_pass(log, skipped=skipped)[0] == log
+    assert compact_log(log, skipped=skipped)[0] == log
     assert "64 bits" in skipped[1]
 
 
-def test_a_batch_that_would_not_read_back_stays(monkeypatch):
-    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1")]), keyed_batch([(b"a", b"2")]))
+def test_a_batch_stays_unchanged_if_its_rewrite_reads_back_differently(monkeypatch):
+    log = with_offsets(keyed_batch([(b"a", b"1"), (b"b", b"1")]), keyed_batch([(b"a", b"2")]))
 
-    def wrong(header, records, **_):
-        return with_records(header, [one._replace(timestamp=7) for one in records])
+    def rewrite_wrongly(header, records, **_):
+        return with_records(header, [record._replace(timestamp=7) for record in records])
 
-    monkeypatch.setattr(retained_records, "with_records", wrong)
+    monkeypatch.setattr(retained_records, "with_records", rewrite_wrongly)
     skipped = {}
-    assert after_a_pass(log, skipped=skipped)[0] == log
+    assert compact_log(log, skipped=skipped)[0] == log
     assert "read back" in skipped[0]
 
 
-def test_a_batch_whose_rewriting_fails_stays_and_others_do_not(monkeypatch):
-    log = placed(
+def test_a_batch_whose_rewrite_fails_stays_and_others_are_compacted(monkeypatch):
+    log = with_offsets(
         keyed_batch([(b"a", b"1"), (b"b", b"1")]),
         keyed_batch([(b"a", b"2"), (b"c", b"1")]),
         keyed_batch([(b"a", b"3")]),
     )
 
-    def failing(header, records, **others):
+    def fail_for_first(header, records, **options):
         if header.base_offset == 0:
             raise struct.error("a bug")
-        return with_records(header, records, **others)
+        return with_records(header, records, **options)
 
-    monkeypatch.setattr(retained_records, "with_records", failing)
-    left, _ = after_a_pass(log, skipped=(skipped := {}))
+    monkeypatch.setattr(retained_records, "with_records", fail_for_first)
+    left, _ = compact_log(log, skipped=(skipped := {}))
     assert left[0] == log[0]
     assert list(pairs_by_offset(left)) == [0, 1, 3, 4]
     assert skipped == {0: "a bug"}
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
-def test_a_batch_of_many_records_is_compacted_as_any_other(codec):
+def test_a_batch_of_many_records_is_compacted_like_a_small_one(codec):
     many = [(b"%d" % (number % 4000), b"%d" % number) for number in range(6000)]
-    log = placed(keyed_batch(many, codec=codec), keyed_batch([(b"5", b"last")]))
-    left, _ = after_a_pass(log)
+    log = with_offsets(keyed_batch(many, codec=codec), keyed_batch([(b"5", b"last")]))
+    left, _ = compact_log(log)
     assert last_values(left) == last_values(log)
     assert len(pairs_by_offset(left)) == 4000
 
@@ -155,35 +161,37 @@ def test_a_batch_of_many_records_is_compacted_as_any_other(codec):
 def test_large_batch_with_an_unreadable_end_removes_nothing():
     many = [(b"a", b"%d" % number) for number in range(5000)]
     cut = keyed_batch(many, count=5001, last_offset_delta=5000)
-    log = placed(keyed_batch([(b"a", b"first")]), cut)
-    assert after_a_pass(log, skipped=(skipped := {}))[0] == log
+    log = with_offsets(keyed_batch([(b"a", b"first")]), cut)
+    assert compact_log(log, skipped=(skipped := {}))[0] == log
     assert list(skipped) == [1]
 
 
-def test_the_keys_of_a_very_large_batch_are_noted_as_far_as_there_is_room(monkeypatch):
+def test_keys_of_a_very_large_batch_are_kept_as_far_as_they_fit(monkeypatch):
     monkeypatch.setattr(retained_records, "_KEYS_OF_ONE_BATCH", 2)
-    log = placed(
+    log = with_offsets(
         keyed_batch([(key, b"old") for key in (b"a", b"b", b"c")]),
         keyed_batch([(key, b"new") for key in (b"a", b"b", b"c", b"a")]),
     )
-    left, last = after_a_pass(log, first=1, buffer_bytes=0)
+    left, last = compact_log(log, first=1, buffer_bytes=0)
     assert (last.end, list(pairs_by_offset(left))) == (7, [2, 4, 5, 6])
     assert last_values(left) == last_values(log)
 
 
-def test_part_ends_where_its_keys_exceed_the_memory():
-    log = placed(*(keyed_batch([(b"%d" % (one % 5), b"%d" % one)]) for one in range(10)))
-    left, last = after_a_pass(log, buffer_bytes=600)
+def test_part_ends_where_its_keys_exceed_the_buffer():
+    log = with_offsets(
+        *(keyed_batch([(b"%d" % (number % 5), b"%d" % number)]) for number in range(10))
+    )
+    left, last = compact_log(log, buffer_bytes=600)
     assert (last.is_full, last.end) == (True, 3)
     assert left == log
-    left, last = after_a_pass(log, first=5, buffer_bytes=600)
+    left, last = compact_log(log, first=5, buffer_bytes=600)
     assert (last.is_full, last.end) == (True, 8)
     assert list(pairs_by_offset(left)) == [3, 4, 5, 6, 7, 8, 9]
 
 
-def test_a_batch_with_more_keys_than_fit_is_compacted_all_the_same():
-    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1"), (b"a", b"2")]))
-    left, last = after_a_pass(log, buffer_bytes=0)
+def test_a_batch_with_more_keys_than_fit_is_compacted():
+    log = with_offsets(keyed_batch([(b"a", b"1"), (b"b", b"1"), (b"a", b"2")]))
+    left, last = compact_log(log, buffer_bytes=0)
     assert (last.end, list(pairs_by_offset(left))) == (3, [1, 2])
 
 
@@ -194,13 +202,13 @@ BATCHES = st.lists(st.tuples(PAIRS, st.sampled_from(sorted(CODECS))), min_size=1
 
 @given(BATCHES, st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 2 * DAY_MS)), max_size=5))
 def test_compaction_of_random_logs_keeps_the_last_value_of_each_key(written, passes):
-    original = placed(*(keyed_batch(pairs, codec=codec) for pairs, codec in written))
+    original = with_offsets(*(keyed_batch(pairs, codec=codec) for pairs, codec in written))
     expected, before = last_values(original), pairs_by_offset(original)
     log, dirty, now_ms = original, 0, START_MS
     for buffer_bytes, elapsed_ms in passes:
         now_ms += elapsed_ms
-        first = sum(parse_header(one).last_offset < dirty for one in log)
-        log, last = after_a_pass(log, first=first, now_ms=now_ms, buffer_bytes=buffer_bytes)
+        first = sum(parse_header(batch).last_offset < dirty for batch in log)
+        log, last = compact_log(log, first=first, now_ms=now_ms, buffer_bytes=buffer_bytes)
         dirty = max(dirty, last.end)
         left = pairs_by_offset(log)
         assert last_values(log) == expected

@@ -7,7 +7,7 @@ from common.ports.partitions import EpochEndOffset, EpochQuery, Refusal
 from partition_svc.store.failures import StorageFailed
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic
 
-#: (requested epoch) → (epoch found, its end); epochs 2, 3 and 6 of `written` have batches.
+#: (requested epoch) → (epoch found, its end); `append_under_epochs` appends under 2, 3 and 6.
 ENDS = {-1: (-1, -1), 0: (0, 0), 2: (2, 3), 3: (3, 5), 4: (3, 5), 5: (3, 5), 6: (6, 6), 7: (-1, -1)}
 
 
@@ -19,33 +19,34 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def under(leader_epoch, revision):
+def with_leader_epoch(leader_epoch, revision):
     change = PlacementChange(LOG.topic_id, LOG.partition, Placement("partition-0", leader_epoch))
     return ClusterChange(revision, CLUSTER_ID, placements=[change])
 
 
-async def written(core):
+async def append_under_epochs(core):
     await append(core, batch(3))
-    core.apply(under(3, 2))
+    core.apply(with_leader_epoch(3, 2))
     await append(core, batch(2))
-    core.apply(under(5, 3))
-    core.apply(under(6, 4))
+    core.apply(with_leader_epoch(5, 3))
+    core.apply(with_leader_epoch(6, 4))
     await append(core, batch(1))
 
 
-async def ends(core, *epochs):
+async def end_offsets(core, *epochs):
     found = await core.epoch_end_offsets([EpochQuery(LOG, epoch) for epoch in epochs])
-    assert all(one.refusal is None for one in found)
+    assert all(result.refusal is None for result in found)
     return {
-        epoch: (one.leader_epoch, one.end_offset) for epoch, one in zip(epochs, found, strict=True)
+        epoch: (result.leader_epoch, result.end_offset)
+        for epoch, result in zip(epochs, found, strict=True)
     }
 
 
 def test_epoch_ends_at_the_next_one_with_batches(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(leader_epoch=2)) as core:
-            await written(core)
-            assert await ends(core, *ENDS) == ENDS
+            await append_under_epochs(core)
+            assert await end_offsets(core, *ENDS) == ENDS
 
     run(test)
 
@@ -53,12 +54,12 @@ def test_epoch_ends_at_the_next_one_with_batches(tmp_path):
 def test_epochs_are_known_after_a_restart_and_never_go_back(tmp_path):
     async def before():
         async with running_core(tmp_path, topic(leader_epoch=2)) as core:
-            await written(core)
+            await append_under_epochs(core)
 
     async def after():
-        # A caller with such an epoch has lost records.
+        # An epoch below that of the records, as after metadata has lost changes.
         async with running_core(tmp_path, topic(leader_epoch=4)) as core:
-            assert await ends(core, *ENDS) == ENDS
+            assert await end_offsets(core, *ENDS) == ENDS
             (described,) = await core.describe_logs([LOG])
             assert described.leader_epoch == 6
 
@@ -69,25 +70,25 @@ def test_epochs_are_known_after_a_restart_and_never_go_back(tmp_path):
 def test_epoch_without_batches_ends_at_its_start(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(leader_epoch=2)) as core:
-            assert await ends(core, 1, 2) == {1: (1, 0), 2: (2, 0)}
+            assert await end_offsets(core, 1, 2) == {1: (1, 0), 2: (2, 0)}
             await append(core, batch(3))
-            core.apply(under(9, 2))
-            assert await ends(core, 2, 8, 9) == {2: (2, 3), 8: (2, 3), 9: (9, 3)}
+            core.apply(with_leader_epoch(9, 2))
+            assert await end_offsets(core, 2, 8, 9) == {2: (2, 3), 8: (2, 3), 9: (9, 3)}
 
     run(test)
 
 
-def test_a_batch_belongs_to_the_epoch_that_it_was_taken_under(tmp_path):
+def test_a_batch_belongs_to_the_epoch_under_which_it_was_staged(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(leader_epoch=2)) as core:
             appending = asyncio.ensure_future(append(core, batch(3)))
             # Staged, and not written yet.
             await asyncio.sleep(0)
-            core.apply(under(3, 2))
+            core.apply(with_leader_epoch(3, 2))
             await appending
-            assert await ends(core, 2, 3) == {2: (2, 3), 3: (3, 3)}
+            assert await end_offsets(core, 2, 3) == {2: (2, 3), 3: (3, 3)}
             await append(core, batch(1))
-            assert await ends(core, 2, 3) == {2: (2, 3), 3: (3, 4)}
+            assert await end_offsets(core, 2, 3) == {2: (2, 3), 3: (3, 4)}
 
     run(test)
 

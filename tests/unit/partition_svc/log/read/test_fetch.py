@@ -34,7 +34,7 @@ def run(test, tmp_path, **settings):
 
 
 def counts(results):
-    return [len(batches_of(one)) for one in results]
+    return [len(batches_of(result)) for result in results]
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 3000, 1 << 20], ids=["store", "both", "memory"])
@@ -51,7 +51,7 @@ def test_reads_from_cache_and_store_are_equal(tmp_path, cache_bytes):
     run(test, tmp_path, tail_cache_bytes=cache_bytes)
 
 
-def test_large_reads_let_others_work_in_between(tmp_path):
+def test_large_reads_let_other_tasks_run_in_between(tmp_path):
     async def test(core):
         await append(core, *(batch(size=500_000) for _ in range(20)), acks=1)
         request = query((LOG, 0), max_bytes=20 << 20, partition_max_bytes=20 << 20)
@@ -82,7 +82,7 @@ def test_fetch_does_not_wait_for_a_log_closed_while_it_was_read(tmp_path):
             partition_max_bytes=30 << 20,
         )
         reading = asyncio.ensure_future(core.fetch(request))
-        # Several turns are needed to read it all.
+        # Reading it all takes several iterations of the event loop.
         await asyncio.sleep(0)
         moved = PlacementChange(*LOG, Placement("partition-9", 1))
         core.apply(ClusterChange(2, CLUSTER_ID, placements=[moved]))
@@ -91,18 +91,18 @@ def test_fetch_does_not_wait_for_a_log_closed_while_it_was_read(tmp_path):
     run(test, tmp_path, tail_cache_bytes=0)
 
 
-def test_partitions_share_the_room_in_the_order_of_the_request(tmp_path):
+def test_partitions_share_max_bytes_in_the_order_of_the_request(tmp_path):
     async def test(core):
-        one = batch()
+        sent = batch()
         for log in LOGS:
-            await append(core, one, one, one, log=log, acks=1)
-        request = query(*((log, 0) for log in LOGS), max_bytes=len(one) * 5 + 1)
+            await append(core, sent, sent, sent, log=log, acks=1)
+        request = query(*((log, 0) for log in LOGS), max_bytes=len(sent) * 5 + 1)
         assert counts(await core.fetch(request)) == [3, 2, 0, 0]
 
     run(test, tmp_path)
 
 
-def test_the_owner_bounds_answers_by_its_own_limit(tmp_path):
+def test_the_owner_limits_responses_by_its_own_setting(tmp_path):
     async def test(core):
         await append(core, *(batch(size=500) for _ in range(10)), acks=1)
         assert counts(await core.fetch(query((LOG, 0)))) == [3]
@@ -112,9 +112,9 @@ def test_the_owner_bounds_answers_by_its_own_limit(tmp_path):
 
 def test_min_bytes_over_the_limit_do_not_wait_forever(tmp_path):
     async def test(core):
-        one = batch()
-        await append(core, one)
-        request = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1 << 30, max_bytes=len(one))
+        sent = batch()
+        await append(core, sent)
+        request = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1 << 30, max_bytes=len(sent))
         assert counts(await core.fetch(request)) == [1]
 
     run(test, tmp_path)
@@ -160,13 +160,13 @@ def test_append_while_a_fetch_reads_ends_its_wait(tmp_path, monkeypatch):
         core._registry.find(LOG).reload()
         read = core._fetcher._from_store
 
-        async def append_meanwhile(*args, **how):
+        async def append_then_read(*args, **options):
             monkeypatch.undo()
             await append(core, batch(), log=LOGS[1])
-            return await read(*args, **how)
+            return await read(*args, **options)
 
-        monkeypatch.setattr(core._fetcher, "_from_store", append_meanwhile)
-        # The empty log is read first, and has grown when the other has been read.
+        monkeypatch.setattr(core._fetcher, "_from_store", append_then_read)
+        # The empty log is read first, and has a batch once the other has been read.
         request = query((LOGS[1], 0), (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1100)
         assert counts(await core.fetch(request)) == [1, 1]
 
@@ -195,7 +195,7 @@ def test_unreadable_partition_does_not_fail_the_others(tmp_path, monkeypatch):
 
         monkeypatch.setattr(core._store.reader, "read", fail)
         results = await core.fetch(query((LOG, 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS))
-        assert [one.refusal for one in results] == [Refusal.KAFKA_STORAGE_ERROR, None]
+        assert [result.refusal for result in results] == [Refusal.KAFKA_STORAGE_ERROR, None]
         assert counts(results) == [0, 1]
 
     run(test, tmp_path)
@@ -220,7 +220,7 @@ def test_a_5000_byte_message_is_stored_and_read(tmp_path):
     run(test, tmp_path)
 
 
-def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
+def test_an_idle_partition_does_not_delay_a_busy_one(tmp_path):
     async def test(core):
         for number in range(20):
             waiting = asyncio.ensure_future(
@@ -235,9 +235,9 @@ def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
 @pytest.mark.parametrize("change", ["append", "epoch", "deadline"])
 def test_fetch_reads_only_changed_logs_again(tmp_path, monkeypatch, change):
     async def test(core):
-        looked = []
+        read_logs = []
         find = core._fetcher._find
-        monkeypatch.setattr(core._fetcher, "_find", lambda log: looked.append(log) or find(log))
+        monkeypatch.setattr(core._fetcher, "_find", lambda log: read_logs.append(log) or find(log))
         request = query(
             *((log, 0) for log in LOGS),
             max_wait_ms=20 if change == "deadline" else _FOREVER_MS,
@@ -245,18 +245,18 @@ def test_fetch_reads_only_changed_logs_again(tmp_path, monkeypatch, change):
         )
         polling = asyncio.ensure_future(core.fetch(request))
         await until(lambda: core._registry.find(LOGS[3]).waiters)
-        assert looked == LOGS
-        looked.clear()
+        assert read_logs == LOGS
+        read_logs.clear()
         if change == "append":
             await append(core, batch(), log=LOGS[1], acks=1)
             await append(core, batch(), log=LOGS[1], acks=1)
         if change == "epoch":
             raised = PlacementChange(*LOGS[2], Placement("partition-0", 1))
             core.apply(ClusterChange(2, CLUSTER_ID, placements=[raised]))
-            await until(lambda: looked)
+            await until(lambda: read_logs)
             polling.cancel()
         results = (await asyncio.gather(polling, return_exceptions=True))[0]
-        assert looked == {"append": [LOGS[1]], "epoch": [LOGS[2]], "deadline": []}[change]
+        assert read_logs == {"append": [LOGS[1]], "epoch": [LOGS[2]], "deadline": []}[change]
         if change == "append":
             assert counts(results) == [0, 2, 0, 0]
 
@@ -265,19 +265,19 @@ def test_fetch_reads_only_changed_logs_again(tmp_path, monkeypatch, change):
 
 def test_bytes_read_before_the_wait_count_against_the_limit(tmp_path):
     async def test(core):
-        one = batch()
-        await append(core, one, log=LOGS[1])
+        sent = batch()
+        await append(core, sent, log=LOGS[1])
         request = query(
             *((log, 0) for log in (LOGS[0], LOGS[1], LOGS[0])),
             max_wait_ms=_FOREVER_MS,
-            min_bytes=3 * len(one),
-            max_bytes=3 * len(one),
+            min_bytes=3 * len(sent),
+            max_bytes=3 * len(sent),
         )
         polling = asyncio.ensure_future(core.fetch(request))
-        await asyncio.sleep(0)  # the poll reads what is there, and waits
+        await asyncio.sleep(0)  # the fetch reads the available batch, and waits
         for _ in range(4):
-            await append(core, one, acks=1)
-        # Log 0 is there twice and served once.
+            await append(core, sent, acks=1)
+        # Log 0 is listed twice and returned once.
         assert counts(await polling) == [2, 1, 0]
 
     run(test, tmp_path)
@@ -285,12 +285,14 @@ def test_bytes_read_before_the_wait_count_against_the_limit(tmp_path):
 
 def test_a_partition_that_is_listed_twice_does_not_end_the_wait_for_more_bytes(tmp_path):
     async def test(core):
-        one = batch()
-        await append(core, one)
-        request = query((LOGS[0], 0), (LOGS[0], 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * len(one))
+        sent = batch()
+        await append(core, sent)
+        request = query(
+            (LOGS[0], 0), (LOGS[0], 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * len(sent)
+        )
         polling = asyncio.ensure_future(core.fetch(request))
         await until(lambda: core._registry.logs[LOGS[0]].waiters)
-        await append(core, one)
+        await append(core, sent)
         assert counts(await polling) == [2, 0]
 
     run(test, tmp_path)
@@ -304,21 +306,21 @@ def test_fetch_reads_within_its_memory_and_waits_without_any(tmp_path):
         shared = SharedFetchBudget(5 * size)
 
         def request():
-            rooms.append(shared.open())
-            return replace(query((LOG, 0)), budget=rooms[-1])
+            budgets.append(shared.open())
+            return replace(query((LOG, 0)), budget=budgets[-1])
 
-        rooms = []
+        budgets = []
         assert counts(await core.fetch(request())) == [5]
         assert shared.used == 5 * size
         waiting = asyncio.ensure_future(core.fetch(request()))
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        rooms[0].release(2 * size)
+        budgets[0].release(2 * size)
         assert counts(await waiting) == [2]
-        rooms[1].close()
-        # Room for less than a batch is room for one (KIP-74).
-        rooms[0].release(size // 2)
-        rooms[0].acquire(2 * size)
+        budgets[1].close()
+        # A budget smaller than a batch still admits one batch (KIP-74).
+        budgets[0].release(size // 2)
+        budgets[0].acquire(2 * size)
         assert shared.used == 5 * size - size // 2
         assert counts(await core.fetch(request())) == [1]
 
@@ -331,34 +333,34 @@ def test_fetch_does_not_wait_while_others_need_its_memory(tmp_path, cache_bytes)
         sent = [batch(size=1000) for _ in range(3)]
         await append(core, *sent)
         size = len(sent[0])
-        room = SharedFetchBudget(5 * size).open()
+        budget = SharedFetchBudget(5 * size).open()
         request = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * size)
-        assert counts(await core.fetch(replace(request, budget=room))) == [3]
-        # With room to spare it waits, and what it reads again does not count twice.
-        roomy = SharedFetchBudget(100 * size)
-        waiting = asyncio.ensure_future(core.fetch(replace(request, budget=roomy.open())))
-        await until(lambda: roomy.used == 3 * size)
+        assert counts(await core.fetch(replace(request, budget=budget))) == [3]
+        # With enough budget it waits, and batches that it reads again do not count twice.
+        large_budget = SharedFetchBudget(100 * size)
+        waiting = asyncio.ensure_future(core.fetch(replace(request, budget=large_budget.open())))
+        await until(lambda: large_budget.used == 3 * size)
         await append(core, *(batch(size=1000) for _ in range(7)))
         assert counts(await waiting) == [10]
-        assert roomy.used == 10 * size
+        assert large_budget.used == 10 * size
 
     run(test, tmp_path, tail_cache_bytes=cache_bytes)
 
 
 def test_ended_wait_returns_the_available_batches(tmp_path):
     async def test(core):
-        one = batch()
+        sent = batch()
         request = query(
-            (LOGS[0], 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * len(one)
+            (LOGS[0], 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * len(sent)
         )
         request.end_of_wait = asyncio.get_running_loop().create_future()
         polling = asyncio.ensure_future(core.fetch(request))
         await asyncio.sleep(0)
-        await append(core, one, log=LOGS[1])
+        await append(core, sent, log=LOGS[1])
         assert not polling.done()
         request.end_of_wait.set_result(None)
         assert counts(await polling) == [0, 1]
-        # One that was ended before it began does not wait at all.
+        # A fetch whose wait ended before it began does not wait.
         assert counts(await core.fetch(request)) == [0, 1]
 
     run(test, tmp_path)

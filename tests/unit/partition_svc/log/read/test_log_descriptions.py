@@ -6,7 +6,7 @@ from partition_svc.store.failures import StorageFailed
 from tests.support.stores.partition_core import LOG, append, batch, running_core
 
 
-def described(find, log_id):
+def describe(find, log_id):
     async def count(_):
         return 0
 
@@ -14,7 +14,7 @@ def described(find, log_id):
     return asyncio.run(descriptions.describe(log_id))
 
 
-def test_a_log_is_described_as_it_is(tmp_path):
+def test_description_has_the_offsets_size_and_producers_of_a_log(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             await append(core, batch(count=3, producer=(7, 0, 0)))
@@ -32,5 +32,5 @@ def test_description_of_an_unavailable_log_is_its_refusal():
     def fail(_):
         raise StorageFailed("broken")
 
-    assert described(lambda _: Refusal.NOT_OWNER, log_id).refusal is Refusal.NOT_OWNER
-    assert described(fail, log_id).refusal is Refusal.KAFKA_STORAGE_ERROR
+    assert describe(lambda _: Refusal.NOT_OWNER, log_id).refusal is Refusal.NOT_OWNER
+    assert describe(fail, log_id).refusal is Refusal.KAFKA_STORAGE_ERROR

@@ -3,7 +3,7 @@ import asyncio
 from common.ports.partitions import LogId
 from tests.support.stores.partition_core import LOG, TOPIC_ID, append, batch, running_core, topic
 
-OTHER = LogId(b"another of 16 by", 0)
+OTHER_LOG = LogId(b"another of 16 by", 0)
 
 
 def run(test):
@@ -34,12 +34,12 @@ def test_all_logs_with_batches_have_their_sizes(tmp_path):
 
 def test_sizes_exclude_logs_of_other_members(tmp_path):
     async def test():
-        async with running_core(tmp_path, topic(), topic(OTHER.topic_id)) as core:
+        async with running_core(tmp_path, topic(), topic(OTHER_LOG.topic_id)) as core:
             await append(core, batch())
-            await append(core, batch(), log=OTHER)
-        # Under an epoch that does not let it be deleted either.
-        elsewhere = topic(OTHER.topic_id, owner="partition-9")
-        async with running_core(tmp_path, topic(), elsewhere) as core:
+            await append(core, batch(), log=OTHER_LOG)
+        # Under the same epoch, so that the log is not deleted either.
+        topic_of_another_member = topic(OTHER_LOG.topic_id, owner="partition-9")
+        async with running_core(tmp_path, topic(), topic_of_another_member) as core:
             assert set(await core.sizes.all_logs()) == {LOG}
 
     run(test)

@@ -5,7 +5,7 @@ from partition_svc.store.keys import CopyMarker, head_key, log_key
 from tests.support.stores.failing_stores import CancelledChore
 from tests.support.stores.partition_core import LOG, running_core
 
-MARK = CopyMarker(7, 3)
+MARKER = CopyMarker(7, 3)
 
 
 def with_markers(tmp_path, test):
@@ -18,9 +18,9 @@ def with_markers(tmp_path, test):
 
 def test_a_marker_is_read_again_until_it_is_deleted(tmp_path):
     async def test(markers, core):
-        await markers.put(LOG, MARK)
-        assert markers.by_log == {LOG: MARK}
-        assert CopyMarkers(core._committer, core._store).by_log == {LOG: MARK}
+        await markers.put(LOG, MARKER)
+        assert markers.by_log == {LOG: MARKER}
+        assert CopyMarkers(core._committer, core._store).by_log == {LOG: MARKER}
         await markers.delete(LOG)
         assert markers.by_log == {}
         assert CopyMarkers(core._committer, core._store).by_log == {}
@@ -28,18 +28,18 @@ def test_a_marker_is_read_again_until_it_is_deleted(tmp_path):
     with_markers(tmp_path, test)
 
 
-def test_reload_drops_what_the_store_does_not_have(tmp_path):
+def test_reload_drops_markers_that_the_store_does_not_have(tmp_path):
     async def test(markers, _):
-        markers.by_log[LOG] = MARK
+        markers.by_log[LOG] = MARKER
         markers.reload()
         assert markers.by_log == {}
 
     with_markers(tmp_path, test)
 
 
-def test_marker_of_a_log_with_batches_of_a_later_epoch_is_whole(tmp_path):
+def test_marker_of_a_log_with_batches_of_a_later_epoch_is_complete(tmp_path):
     async def test(markers, core):
-        await markers.put(LOG, MARK)
+        await markers.put(LOG, MARKER)
         key = log_key(*LOG)
         changes = core._store.new_write()
         changes.put(head_key(key), core._store.head(key)._replace(leader_epoch=4).pack())
@@ -53,10 +53,10 @@ def test_marker_of_a_log_with_batches_of_a_later_epoch_is_whole(tmp_path):
 def test_memory_changes_with_the_write_even_if_the_caller_is_cancelled(tmp_path, monkeypatch):
     async def test(markers, core):
         CancelledChore(core._committer, monkeypatch, number=0, when="run")
-        putting = asyncio.ensure_future(markers.put(LOG, MARK))
+        putting = asyncio.ensure_future(markers.put(LOG, MARKER))
         await asyncio.wait([putting])
         assert putting.cancelled()
-        assert CopyMarkers(core._committer, core._store).by_log == {LOG: MARK}
-        assert markers.by_log == {LOG: MARK}
+        assert CopyMarkers(core._committer, core._store).by_log == {LOG: MARKER}
+        assert markers.by_log == {LOG: MARKER}
 
     with_markers(tmp_path, test)

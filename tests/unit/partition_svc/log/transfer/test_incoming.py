@@ -28,8 +28,8 @@ from tests.support.stores.partition_core import (
     until,
 )
 
-OTHER = b"another of 16 by"
-LOG = LogId(OTHER, 0)
+OTHER_TOPIC_ID = b"another of 16 by"
+LOG = LogId(OTHER_TOPIC_ID, 0)
 KEY = log_key(*LOG)
 EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
@@ -38,8 +38,8 @@ def move(move_id=1, phase=MovePhase.PREPARE):
     return Move(move_id, *LOG, "partition-9", "partition-0", 5, phase)
 
 
-def placed(base_offset, count=1, leader_epoch=5, **more):
-    return assign_offset(batch(count, start=base_offset, **more), base_offset, leader_epoch)
+def batch_at(base_offset, count=1, leader_epoch=5, **options):
+    return assign_offset(batch(count, start=base_offset, **options), base_offset, leader_epoch)
 
 
 def run(test):
@@ -52,19 +52,21 @@ def run(test):
 
 @asynccontextmanager
 async def member(folder, **configs):
-    """A core to which `LOG` is to move."""
-    elsewhere = topic(OTHER, owner="partition-9", leader_epoch=5, configs=configs)
-    async with running_core(folder, topic(TOPIC_ID), elsewhere) as core:
+    """Runs a core that is the target of a move of `LOG`."""
+    topic_of_another_member = topic(
+        OTHER_TOPIC_ID, owner="partition-9", leader_epoch=5, configs=configs
+    )
+    async with running_core(folder, topic(TOPIC_ID), topic_of_another_member) as core:
         yield core
 
 
-def stored(core):
+def read_all(core):
     return core._store.reader.read(KEY, 0, 1 << 40, EVERYTHING).batches
 
 
 def test_copy_continues_after_a_restart(tmp_path):
     async def test():
-        sent = [placed(0, 3), placed(3, 2), placed(5)]
+        sent = [batch_at(0, 3), batch_at(3, 2), batch_at(5)]
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
             await core.incoming.add(copy, b"".join(sent[:2]))
@@ -73,7 +75,7 @@ def test_copy_continues_after_a_restart(tmp_path):
             copy = await core.incoming.begin(move())
             assert copy.next_offset == 5
             await core.incoming.add(copy, sent[2])
-            assert stored(core) == sent
+            assert read_all(core) == sent
             head = LogHead(0, 6, 0, 9, 2, 5)
             await core.incoming.complete(copy, head)
             assert core.incoming.markers == {LOG: CopyMarker(1, 5, is_whole=True)}
@@ -83,53 +85,53 @@ def test_copy_continues_after_a_restart(tmp_path):
     run(test)
 
 
-def test_a_copy_of_a_compacted_log_has_segments_as_such_logs_have(tmp_path):
+def test_a_copy_of_a_compacted_log_has_segments_of_the_compacted_family(tmp_path):
     async def test():
         async with member(tmp_path, **{"cleanup.policy": "compact"}) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0, 3))
+            await core.incoming.add(copy, batch_at(0, 3))
             assert core._store.reader.last_segment(KEY) == (COMPACTED_BIT, 0)
 
     run(test)
 
 
 @pytest.mark.parametrize(
-    ("later", "keeps_leftover"),
+    ("later", "is_kept"),
     [
         (move(1, MovePhase.FENCE), True),
         (move(1, MovePhase.CATCH_UP), True),
         (move(2, MovePhase.FENCE), False),
     ],
-    ids=["same", "same, and the view is behind", "another"],
+    ids=["same", "same, in an older view", "another"],
 )
-def test_a_whole_copy_is_of_use_to_its_own_move_only(tmp_path, later, keeps_leftover):
+def test_a_complete_copy_is_kept_for_its_own_move_only(tmp_path, later, is_kept):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0))
+            await core.incoming.add(copy, batch_at(0))
             await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
-            again = await core.incoming.begin(later)
-            assert again.marker == CopyMarker(later.move_id, 5, is_whole=keeps_leftover)
-            assert again.next_offset == len(stored(core)) == keeps_leftover
+            second_copy = await core.incoming.begin(later)
+            assert second_copy.marker == CopyMarker(later.move_id, 5, is_whole=is_kept)
+            assert second_copy.next_offset == len(read_all(core)) == is_kept
 
     run(test)
 
 
-def test_the_data_of_an_earlier_owner_is_deleted_first_but_never_newer_data(tmp_path):
+def test_begin_deletes_data_of_an_earlier_ownership_and_never_newer_data(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0, leader_epoch=3))
+            await core.incoming.add(copy, batch_at(0, leader_epoch=3))
             await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=3))
             await core.incoming.promote(LOG)
             assert not core.incoming.markers
             copy = await core.incoming.begin(move(2))
             assert copy.next_offset == 0
-            await core.incoming.add(copy, placed(0, leader_epoch=7))
+            await core.incoming.add(copy, batch_at(0, leader_epoch=7))
             await core.incoming.promote(LOG)
             with pytest.raises(StorageFailed):
                 await core.incoming.begin(move(3))
-            assert len(stored(core)) == 1
+            assert len(read_all(core)) == 1
 
     run(test)
 
@@ -137,10 +139,10 @@ def test_the_data_of_an_earlier_owner_is_deleted_first_but_never_newer_data(tmp_
 @pytest.mark.parametrize(
     "batches",
     [
-        placed(2)[:-1] + b"?",
-        placed(1),
-        placed(2) + placed(2),
-        placed(2)[:-1],
+        batch_at(2)[:-1] + b"?",
+        batch_at(1),
+        batch_at(2) + batch_at(2),
+        batch_at(2)[:-1],
         b"something else, and longer than the header of any batch that there is in Kafka",
     ],
     ids=["damaged", "there already", "twice", "cut off", "no batch"],
@@ -149,20 +151,20 @@ def test_batches_that_do_not_follow_the_copy_are_not_added(tmp_path, batches):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0, 2))
+            await core.incoming.add(copy, batch_at(0, 2))
             with pytest.raises(CorruptRecords):
                 await core.incoming.add(copy, batches)
-            await core.incoming.add(copy, placed(2))
-            assert stored(core) == [placed(0, 2), placed(2)]
+            await core.incoming.add(copy, batch_at(2))
+            assert read_all(core) == [batch_at(0, 2), batch_at(2)]
 
     run(test)
 
 
-def test_a_copy_from_which_something_is_missing_is_not_whole(tmp_path):
+def test_a_copy_that_lacks_batches_is_not_complete(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0))
+            await core.incoming.add(copy, batch_at(0))
             with pytest.raises(CorruptRecords):
                 await core.incoming.complete(copy, LogHead(0, 2, leader_epoch=5))
             assert not core.incoming.markers[LOG].is_whole
@@ -174,17 +176,17 @@ def test_copy_has_the_log_start_offset_of_its_source(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            # Its first batch holds the first offset and some before it; one is compacted away.
-            await core.incoming.add(copy, placed(95, 10) + placed(110))
+            # The first batch begins before the log start offset; later offsets were compacted away.
+            await core.incoming.add(copy, batch_at(95, 10) + batch_at(110))
             await core.incoming.complete(copy, LogHead(100, 111, leader_epoch=5))
             assert core._store.head(KEY).log_start_offset == 100
             found = core._store.reader.read(KEY, 107, 111, EVERYTHING)
-            assert found.batches == [placed(110)]
+            assert found.batches == [batch_at(110)]
 
     run(test)
 
 
-def test_a_log_of_which_everything_was_deleted_keeps_its_end(tmp_path):
+def test_copy_of_a_log_without_records_keeps_its_end_offset(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
@@ -194,11 +196,11 @@ def test_a_log_of_which_everything_was_deleted_keeps_its_end(tmp_path):
     run(test)
 
 
-def test_rows_are_those_of_the_last_attempt(tmp_path):
+def test_rows_are_those_added_after_the_last_clear(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0))
+            await core.incoming.add(copy, batch_at(0))
             for producer_id in (1, 2):
                 await core.incoming.clear_rows(copy, MOVED_KINDS)
                 row = (b"P", producer_id.to_bytes(8, "big"), b"state")
@@ -213,13 +215,13 @@ def test_deleted_copy_does_not_return_with_queued_batches(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            adding = asyncio.ensure_future(core.incoming.add(copy, placed(0)))
+            adding = asyncio.ensure_future(core.incoming.add(copy, batch_at(0)))
             await asyncio.sleep(0)
             deleting = asyncio.ensure_future(core.incoming.delete(LOG))
             await asyncio.gather(adding, deleting, return_exceptions=True)
             with pytest.raises(StorageFailed):
-                await core.incoming.add(copy, placed(1))
-            assert stored(core) == []
+                await core.incoming.add(copy, batch_at(1))
+            assert read_all(core) == []
             assert not list(core._store.incoming())
             assert dict(core._store.heads()) == {}
 
@@ -233,41 +235,41 @@ def test_copy_is_opened_again_after_a_failure(tmp_path, monkeypatch):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0))
-            with monkeypatch.context() as broken:
-                broken.setattr(core._store, "write", fail)
+            await core.incoming.add(copy, batch_at(0))
+            with monkeypatch.context() as patch:
+                patch.setattr(core._store, "write", fail)
                 with pytest.raises(StorageFailed):
-                    await core.incoming.add(copy, placed(1))
+                    await core.incoming.add(copy, batch_at(1))
             with pytest.raises(StorageFailed):
-                await core.incoming.add(copy, placed(1))
+                await core.incoming.add(copy, batch_at(1))
             await until(lambda: core._committer.failure is None)
             with pytest.raises(StorageFailed):
-                await core.incoming.add(copy, placed(1))
+                await core.incoming.add(copy, batch_at(1))
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(1))
-            assert stored(core) == [placed(0), placed(1)]
+            await core.incoming.add(copy, batch_at(1))
+            assert read_all(core) == [batch_at(0), batch_at(1)]
 
     run(test)
 
 
-def test_much_is_never_left_unsynced(tmp_path, monkeypatch):
+def test_add_syncs_before_four_megabytes_are_unsynced(tmp_path, monkeypatch):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
             sync, syncs = core._store.sync, []
             monkeypatch.setattr(core._store, "sync", lambda: (syncs.append(1), sync()))
             for number in range(12):
-                await core.incoming.add(copy, placed(number, size=1_000_000))
+                await core.incoming.add(copy, batch_at(number, size=1_000_000))
                 assert copy.unsynced_bytes < 4 << 20
             assert len(syncs) == 2
 
     run(test)
 
 
-async def whole_move(core, *, is_committed):
-    """Everything that a target asks of its copy, once, and its end either way."""
+async def run_move(core, *, is_committed):
+    """Makes each call of a target of a move once; promotes or deletes the copy at the end."""
     copy = await core.incoming.begin(move())
-    await core.incoming.add(copy, placed(0))
+    await core.incoming.add(copy, batch_at(0))
     await core.incoming.sync(copy)
     await core.incoming.clear_rows(copy, MOVED_KINDS)
     await core.incoming.add_rows(copy, [(b"P", (1).to_bytes(8, "big"), b"state")])
@@ -283,22 +285,22 @@ TASKS = range(10)
 @pytest.mark.parametrize("is_committed", [True, False], ids=["promote", "deleted"])
 @pytest.mark.parametrize("when", ["queued", "run"])
 @pytest.mark.parametrize("number", TASKS)
-def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
+def test_markers_are_those_of_the_store_after_a_move_is_cancelled(
     tmp_path, monkeypatch, number, when, is_committed
 ):
     async def test():
         async with member(tmp_path) as core:
             await core.incoming.begin(move(0))
-            with monkeypatch.context() as patched:
-                cancelled = CancelledChore(core._committer, patched, number=number, when=when)
-                moving = asyncio.create_task(whole_move(core, is_committed=is_committed))
+            with monkeypatch.context() as patch:
+                cancelled = CancelledChore(core._committer, patch, number=number, when=when)
+                moving = asyncio.create_task(run_move(core, is_committed=is_committed))
                 await asyncio.wait([moving])
             assert cancelled.has_cancelled
             assert moving.cancelled()
-            # Everything that was queued has had its turn after this.
+            # All queued tasks have ended after this one.
             await core._committer.run_exclusive(lambda: None)
             assert core.incoming.markers == {
-                LogId(OTHER, int.from_bytes(key[-4:], "big")): marker
+                LogId(OTHER_TOPIC_ID, int.from_bytes(key[-4:], "big")): marker
                 for key, marker in core._store.incoming()
             }
 
@@ -318,13 +320,13 @@ def test_queued_task_of_a_cancelled_move_never_runs(tmp_path, monkeypatch):
     run(test)
 
 
-def test_whole_copy_is_reopened_only_when_it_is_durable(tmp_path, monkeypatch):
+def test_complete_copy_is_reopened_only_when_it_is_durable(tmp_path, monkeypatch):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0))
-            with monkeypatch.context() as patched:
-                CancelledChore(core._committer, patched, number=0, when="run")
+            await core.incoming.add(copy, batch_at(0))
+            with monkeypatch.context() as patch:
+                CancelledChore(core._committer, patch, number=0, when="run")
                 head = LogHead(0, 1, leader_epoch=5)
                 completing = asyncio.create_task(core.incoming.complete(copy, head))
                 await asyncio.wait([completing])
@@ -337,12 +339,12 @@ def test_whole_copy_is_reopened_only_when_it_is_durable(tmp_path, monkeypatch):
     run(test)
 
 
-def test_a_copy_that_was_let_go_of_is_not_made_whole(tmp_path):
+def test_a_copy_from_before_a_recovery_cannot_be_completed(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
-            await core.incoming.add(copy, placed(0))
-            # The store was opened again: it may hold less than the copy in memory.
+            await core.incoming.add(copy, batch_at(0))
+            # The store was opened again: it may have less than the copy in memory.
             core.incoming.on_recovered()
             for change in (
                 core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5)),
@@ -356,20 +358,20 @@ def test_a_copy_that_was_let_go_of_is_not_made_whole(tmp_path):
     run(test)
 
 
-def put_mark(store, marker):
-    group = store.new_write()
-    group.put(incoming_key(KEY), marker.pack())
-    store.write(group, 0)
+def put_marker(store, marker):
+    write = store.new_write()
+    write.put(incoming_key(KEY), marker.pack())
+    store.write(write, 0)
 
 
-def test_a_mark_that_an_earlier_release_left_does_not_take_a_log_away(tmp_path):
+def test_a_marker_left_by_an_earlier_release_does_not_make_a_log_a_copy(tmp_path):
     """Such a log was appended to under a later epoch than the marker's."""
 
     async def test():
-        owned = topic(OTHER, leader_epoch=6)
+        owned = topic(OTHER_TOPIC_ID, leader_epoch=6)
         async with running_core(tmp_path, owned) as core:
             await append(core, batch(), log=LOG)
-            put_mark(core._store, CopyMarker(1, 5))
+            put_marker(core._store, CopyMarker(1, 5))
         async with running_core(tmp_path, owned) as core:
             assert core.incoming.markers == {LOG: CopyMarker(1, 5, is_whole=True)}
             await core.delete_log(LOG)

@@ -25,18 +25,18 @@ def copy(store):
 
 
 def write(store, copy, *batches):
-    group = store.new_write()
-    taken = [copy.stage_copied(one, header, 0) for one, header in copy.split(b"".join(batches))]
-    copy.write(group, taken, store.generation)
-    store.write(group, 0)
+    atomic_write = store.new_write()
+    staged = [copy.stage_copied(data, header, 0) for data, header in copy.split(b"".join(batches))]
+    copy.write(atomic_write, staged, store.generation)
+    store.write(atomic_write, 0)
 
 
-def test_batches_are_cut_apart_and_none_is_changed(copy):
+def test_split_returns_the_batches_unchanged(copy):
     sent = [assign_offset(batch(3), 0, 2), assign_offset(batch(2), 3, 4)]
     found = copy.split(b"".join(sent))
-    assert [one for one, _ in found] == sent
+    assert [data for data, _ in found] == sent
     assert [(header.base_offset, header.leader_epoch) for _, header in found] == [(0, 2), (3, 4)]
-    # Looking takes nothing.
+    # split() stages nothing.
     assert copy.next_offset == 0
 
 
@@ -52,7 +52,7 @@ def test_copy_gets_its_own_time_index_epochs_and_segments(store, copy):
     assert head == LogHead(0, 8, sum(map(len, batches)), 1007, 7, 3, -1)
 
 
-def test_a_whole_copy_is_fenced_for_the_epoch_of_its_source(store, copy):
+def test_a_complete_copy_is_fenced_for_the_epoch_of_its_source(store, copy):
     write(store, copy, assign_offset(batch(3), 0, 2))
     own = copy.completed_head(LogHead(0, 3, 999, 7, 2, 2))
     assert own == LogHead(0, 3, len(batch(3)), 7, 2, 2, 5)

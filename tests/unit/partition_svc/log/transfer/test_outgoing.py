@@ -33,7 +33,7 @@ def run(tmp_path, test):
     asyncio.run(within_limits())
 
 
-def placed_at(leader_epoch, owner="partition-0"):
+def placement_change(leader_epoch, owner="partition-0"):
     change = PlacementChange(LOG.topic_id, LOG.partition, Placement(owner, leader_epoch))
     return ClusterChange(2, CLUSTER_ID, placements=[change])
 
@@ -44,12 +44,12 @@ def test_fence_makes_earlier_appends_durable_and_refuses_later_ones(tmp_path, mo
         syncs = []
         sync = core._store.sync
         monkeypatch.setattr(core._store, "sync", lambda: (syncs.append(log.head), sync()))
-        answers = [core.append([Append(LOG, batch(size=500_000))], acks=acks) for _ in range(20)]
+        replies = [core.append([Append(LOG, batch(size=500_000))], acks=acks) for _ in range(20)]
         fencing = asyncio.ensure_future(core.outgoing.fence(log, 5))
         await asyncio.sleep(0)
         late = core.append([Append(LOG, batch())], acks=acks)
         head = await fencing
-        assert all(one.done() and one.result()[0].refusal is None for one in answers)
+        assert all(reply.done() and reply.result()[0].refusal is None for reply in replies)
         assert (await late)[0].refusal is Refusal.MOVING
         assert head.next_offset == 20
         assert syncs[-1] == head == core._store.head(log.key)
@@ -58,7 +58,7 @@ def test_fence_makes_earlier_appends_durable_and_refuses_later_ones(tmp_path, mo
     run(tmp_path, test)
 
 
-def test_fence_holds_after_a_restart_until_the_placement_changes(tmp_path):
+def test_fence_is_in_force_after_a_restart_until_the_placement_changes(tmp_path):
     async def before(core, log):
         await append(core, batch())
         await core.outgoing.fence(log, 5)
@@ -66,7 +66,7 @@ def test_fence_holds_after_a_restart_until_the_placement_changes(tmp_path):
     async def after(core, _):
         (result,) = await append(core, batch())
         assert result.refusal is Refusal.MOVING
-        core.apply(placed_at(6))
+        core.apply(placement_change(6))
         (result,) = await append(core, batch())
         assert (result.refusal, result.base_offset) == (None, 1)
 
@@ -76,7 +76,7 @@ def test_fence_holds_after_a_restart_until_the_placement_changes(tmp_path):
 
 def test_late_fence_has_no_effect(tmp_path):
     async def test(core, log):
-        core.apply(placed_at(6))
+        core.apply(placement_change(6))
         with pytest.raises(NotMoveSource) as refused:
             await core.outgoing.fence(log, 5)
         assert refused.value.refusal is Refusal.FENCED_LEADER_EPOCH
@@ -88,13 +88,13 @@ def test_late_fence_has_no_effect(tmp_path):
 
 def test_fence_fails_if_the_epoch_changes_meanwhile(tmp_path):
     async def test(core, log):
-        answers = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        replies = core.append([Append(LOG, batch())], acks=ACKS_ALL)
         fencing = asyncio.ensure_future(core.outgoing.fence(log, 5))
         await asyncio.sleep(0)
-        core.apply(placed_at(6))
+        core.apply(placement_change(6))
         with pytest.raises(NotMoveSource):
             await fencing
-        await answers
+        await replies
         (result,) = await append(core, batch())
         assert result.refusal is None
 
@@ -102,14 +102,14 @@ def test_fence_fails_if_the_epoch_changes_meanwhile(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["write", "sync"])
-def test_a_fence_that_could_not_be_stored_is_none_yet_and_holds(tmp_path, monkeypatch, broken):
+def test_a_fence_that_could_not_be_stored_raises_and_is_in_force(tmp_path, monkeypatch, broken):
     def fail(*_):
         raise StorageFailed("broken")
 
     async def test(core, log):
         await append(core, batch())
-        with monkeypatch.context() as failing:
-            failing.setattr(core._store, broken, fail)
+        with monkeypatch.context() as patch:
+            patch.setattr(core._store, broken, fail)
             with pytest.raises(StorageFailed):
                 await core.outgoing.fence(log, 5)
         await until(lambda: core._committer.failure is None)
@@ -118,7 +118,7 @@ def test_a_fence_that_could_not_be_stored_is_none_yet_and_holds(tmp_path, monkey
         await core.outgoing.fence(log, 5)
         assert core._store.head(log.key) == log.head
         assert log.head.fence_epoch == 5
-        core.apply(placed_at(6))
+        core.apply(placement_change(6))
         (result,) = await append(core, batch())
         assert result.base_offset == 1
 
@@ -142,7 +142,7 @@ def test_closed_log_ends_its_transfer(tmp_path):
         await append(core, *(batch(size=200_000) for _ in range(5)))
         found = core.outgoing.batches(log, 0, 5)
         await anext(found)
-        core.apply(placed_at(6, owner="partition-1"))
+        core.apply(placement_change(6, owner="partition-1"))
         with pytest.raises(NotMoveSource) as refused:
             await anext(found)
         assert refused.value.refusal is Refusal.NOT_OWNER
@@ -152,10 +152,10 @@ def test_closed_log_ends_its_transfer(tmp_path):
 
 def test_many_rows_come_in_pieces(tmp_path):
     async def test(core, log):
-        producers = range(6000)
+        producer_ids = range(6000)
         waiting = [
-            core.append([Append(LOG, batch(producer=(one, 0, 0)))], acks=ACKS_LEADER)
-            for one in producers
+            core.append([Append(LOG, batch(producer=(producer_id, 0, 0)))], acks=ACKS_LEADER)
+            for producer_id in producer_ids
         ]
         await asyncio.gather(*waiting)
         pieces = [rows async for rows in core.outgoing.rows(log, MOVED_KINDS)]
@@ -197,8 +197,10 @@ def test_producers_are_copied_as_they_were_at_an_offset(tmp_path):
             found = [rows async for rows in core.outgoing.producers(log, end_offset)]
             return {int.from_bytes(key, "big"): value for rows in found for _, key, value in rows}
 
-        # The time when it appended last may be the newer one; a row has five batches at most.
-        assert {one: value[10:] for one, value in (await rows(7)).items()} == {1: before[1][26:]}
+        # The time of the last append may be newer; a row has at most five batches.
+        assert {producer_id: value[10:] for producer_id, value in (await rows(7)).items()} == {
+            1: before[1][26:]
+        }
         assert await rows(9) == after
         assert await rows(0) == {}
 
@@ -213,7 +215,7 @@ def test_producers_are_copied_as_they_were_at_an_offset(tmp_path):
 def test_copy_is_a_prefix_if_its_last_epoch_agrees(tmp_path, end_offset, last_epoch, continues):
     async def test(core, log):
         await append(core, batch(3))
-        core.apply(placed_at(8))
+        core.apply(placement_change(8))
         await append(core, batch(3))
         copy = {"end_offset": end_offset, "last_epoch": last_epoch}
         assert core.outgoing.has_prefix(log, **copy) is continues

@@ -24,9 +24,9 @@ from tests.support.stores.partition_core import (
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import Record
 
-OTHER = LogId(TOPIC_ID, 1)
+OTHER_LOG = LogId(TOPIC_ID, 1)
 COUNT = 2000
-#: Its header has no time, so it has to be examined, and it is long.
+#: Must be examined, because its header has no timestamp, and in a thread, because it is long.
 LONG = record_batch([Record(None, b"k")] * COUNT, base_timestamp_ms=5)
 KEYLESS = record_batch([Record(b"v")] * COUNT, base_timestamp_ms=5)
 
@@ -38,12 +38,12 @@ class Gate:
         self.reached, self._open = threading.Event(), threading.Event()
         examine = UnexaminedBatch.examine
 
-        def gated(unexamined, pause=None):
+        def examine_when_open(unexamined, pause=None):
             self.reached.set()
             assert self._open.wait(60)
             return examine(unexamined, pause)
 
-        monkeypatch.setattr(UnexaminedBatch, "examine", gated)
+        monkeypatch.setattr(UnexaminedBatch, "examine", examine_when_open)
 
     def open(self):
         self._open.set()
@@ -51,9 +51,9 @@ class Gate:
 
 @pytest.fixture
 def gate(monkeypatch):
-    made = Gate(monkeypatch)
-    yield made
-    made.open()
+    gate = Gate(monkeypatch)
+    yield gate
+    gate.open()
 
 
 def run(tmp_path, scenario, *topics, **settings):
@@ -65,113 +65,113 @@ def run(tmp_path, scenario, *topics, **settings):
 
 
 COMPACTED = topic(configs=EAGER)
-QUIET = {"cleaner_enable": False}
+NO_CLEANER = {"cleaner_enable": False}
 
 
 def test_later_appends_of_the_log_queue_and_other_logs_do_not_wait(tmp_path, gate):
     async def scenario(core):
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
-        first = core.append([Append(LOG, LONG), Append(OTHER, small)], acks=ACKS_LEADER)
+        first = core.append([Append(LOG, LONG), Append(OTHER_LOG, small)], acks=ACKS_LEADER)
         second = core.append([Append(LOG, small)], acks=ACKS_LEADER)
         third, _ = core.append_one(LOG, LONG, -1, acks=ACKS_ALL)
         fourth, position = core.append_one(LOG, small, -1, acks=ACKS_ALL)
-        (elsewhere,) = await append(core, small, log=OTHER)
-        assert elsewhere.base_offset == 1
-        assert not any(one.done() for one in (first, second, third, fourth))
+        (in_other_log,) = await append(core, small, log=OTHER_LOG)
+        assert in_other_log.base_offset == 1
+        assert not any(reply.done() for reply in (first, second, third, fourth))
         gate.open()
-        assert [one.base_offset for one in await first] == [0, 0]
-        assert [one.base_offset for one in await second] == [COUNT]
-        assert [one.base_offset for one in await third] == [COUNT + 1]
+        assert [result.base_offset for result in await first] == [0, 0]
+        assert [result.base_offset for result in await second] == [COUNT]
+        assert [result.base_offset for result in await third] == [COUNT + 1]
         assert (await fourth)[position].base_offset == 2 * COUNT + 1
-        # The queue is gone, and nothing is in the way of the usual append any more.
+        # The queue has ended, and appends take the fast path again.
         assert not core._appender._queues
         (last,) = await append(core, small)
         assert last.base_offset == 2 * COUNT + 2
         assert len(await read_everything(core)) == 5
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
-def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
+def test_a_batch_that_waits_too_long_is_refused_and_its_retry_is_stored(
     tmp_path, gate, monkeypatch
 ):
     async def scenario(core):
-        def numbered(start, count):
+        def producer_batch(start, count):
             records = [Record(b"v", b"k")] * count
             return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
 
-        # The thread has this one, whose time was not over when it came.
+        # The thread examines this batch, which had not waited too long when it was taken.
         monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", 60.0)
-        busy = core.append([Append(OTHER, LONG)], acks=ACKS_LEADER)
+        busy = core.append([Append(OTHER_LOG, LONG)], acks=ACKS_LEADER)
         await until(gate.reached.is_set)
         monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", -1.0)
-        late, behind = numbered(0, COUNT), numbered(COUNT, 1)
-        appends = core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
+        late, next_batch = producer_batch(0, COUNT), producer_batch(COUNT, 1)
+        appends = core.append([Append(LOG, late), Append(LOG, next_batch)], acks=ACKS_LEADER)
         gate.open()
-        assert [one.base_offset for one in await busy] == [0]
+        assert [result.base_offset for result in await busy] == [0]
         refused, too_early = await appends
         assert refused.refusal is Refusal.NO_RESPONSE
-        # It would stay out of sequence if the log did not expect the retry.
+        # A retriable refusal: the batch is in sequence once the earlier one is retried.
         assert too_early.refusal is Refusal.KAFKA_STORAGE_ERROR
         monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", 60.0)
-        stored = await core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
-        assert [one.base_offset for one in stored] == [0, COUNT]
+        stored = await core.append([Append(LOG, late), Append(LOG, next_batch)], acks=ACKS_LEADER)
+        assert [result.base_offset for result in stored] == [0, COUNT]
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
-def test_refused_batch_does_not_hold_back_later_ones(tmp_path):
+def test_refused_batch_does_not_block_later_ones(tmp_path):
     async def scenario(core):
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
-        answers = core.append([Append(LOG, KEYLESS), Append(LOG, small)], acks=ACKS_ALL)
-        refused, stored = await answers
+        reply = core.append([Append(LOG, KEYLESS), Append(LOG, small)], acks=ACKS_ALL)
+        refused, stored = await reply
         assert (refused.refusal, stored.base_offset) == (Refusal.INVALID_RECORD, 0)
         assert len(refused.record_errors) == NAMED_MAX
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
 def test_sequences_are_checked_in_the_order_of_the_appends(tmp_path):
     async def scenario(core):
-        def numbered(start, count):
+        def producer_batch(start, count):
             records = [Record(b"v", b"k")] * count
             return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
 
-        long, short = numbered(0, COUNT), numbered(COUNT, 1)
-        appends = [Append(LOG, one) for one in (long, short, long, short)]
+        long, short = producer_batch(0, COUNT), producer_batch(COUNT, 1)
+        appends = [Append(LOG, sent) for sent in (long, short, long, short)]
         results = await core.append(appends, acks=ACKS_ALL)
-        assert [one.base_offset for one in results] == [0, COUNT, 0, COUNT]
+        assert [result.base_offset for result in results] == [0, COUNT, 0, COUNT]
         assert len(await read_everything(core)) == 2
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
 def test_examined_batch_is_refused_if_the_log_has_another_owner_by_then(tmp_path, gate):
     async def scenario(core):
-        answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
+        reply = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
         await until(gate.reached.is_set)
         core.apply(snapshot(topic(owner="another member", configs=EAGER), revision=2))
         gate.open()
-        assert [one.refusal for one in await answer] == [Refusal.NOT_OWNER]
+        assert [result.refusal for result in await reply] == [Refusal.NOT_OWNER]
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
-def test_the_epoch_counts_that_holds_when_it_is_examined(tmp_path, gate):
+def test_examined_batch_is_checked_against_the_current_leader_epoch(tmp_path, gate):
     async def scenario(core):
-        answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
+        reply = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
         await until(gate.reached.is_set)
         core.apply(snapshot(topic(leader_epoch=3, configs=EAGER), revision=2))
         gate.open()
-        (result,) = await answer
+        (result,) = await reply
         assert (result.refusal, result.leader_epoch) == (Refusal.FENCED_LEADER_EPOCH, 3)
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
-def test_drain_waits_for_batches_that_are_examined(tmp_path, gate):
+def test_drain_waits_for_batches_that_are_being_examined(tmp_path, gate):
     async def scenario(core):
-        answer = core.append([Append(LOG, LONG)], acks=ACKS_ALL)
+        reply = core.append([Append(LOG, LONG)], acks=ACKS_ALL)
         draining = asyncio.ensure_future(core.drain())
         await until(gate.reached.is_set)
         refused = core.append([Append(LOG, batch())], acks=ACKS_ALL)
@@ -179,23 +179,23 @@ def test_drain_waits_for_batches_that_are_examined(tmp_path, gate):
         assert not draining.done()
         gate.open()
         await draining
-        assert [one.base_offset for one in await answer] == [0]
+        assert [result.base_offset for result in await reply] == [0]
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
 def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch, caplog):
     async def scenario(core):
-        def failing(unexamined, pause=None):
+        def fail(unexamined, pause=None):
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(UnexaminedBatch, "examine", failing)
+        monkeypatch.setattr(UnexaminedBatch, "examine", fail)
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
-        answer = await core.append([Append(LOG, LONG), Append(LOG, small)], acks=ACKS_ALL)
-        assert [one.refusal for one in answer] == [Refusal.INVALID_RECORD, None]
+        reply = await core.append([Append(LOG, LONG), Append(LOG, small)], acks=ACKS_ALL)
+        assert [result.refusal for result in reply] == [Refusal.INVALID_RECORD, None]
         assert "a bug" in caplog.text
 
-    run(tmp_path, scenario, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **NO_CLEANER)
 
 
 @pytest.mark.parametrize("count", [1, COUNT])
@@ -203,8 +203,8 @@ def test_all_records_are_examined_with_full_validation(tmp_path, count):
     async def scenario(core):
         wrong = record_batch([Record(b"v")] * count, payload=b"\xff" * 7 * count)
         sound = record_batch([Record(b"v")] * count, base_timestamp_ms=5)
-        answers = await core.append([Append(LOG, wrong), Append(LOG, sound)], acks=ACKS_ALL)
-        assert [one.refusal for one in answers] == [Refusal.INVALID_RECORD, None]
+        reply = await core.append([Append(LOG, wrong), Append(LOG, sound)], acks=ACKS_ALL)
+        assert [result.refusal for result in reply] == [Refusal.INVALID_RECORD, None]
         future, position = core.append_one(LOG, wrong, -1, acks=ACKS_ALL)
         assert (await future)[position].refusal is Refusal.INVALID_RECORD
 

@@ -24,7 +24,7 @@ from tests.support.wire.records import Record, numbered
 NOW_MS = 1_700_000_000_000
 
 
-def applied(sent: bytes, **config: object) -> bytes | AppendResult:
+def apply_rules(sent: bytes, **config: object) -> bytes | AppendResult:
     outcome = apply_record_rules(sent, parse_header(sent), LogConfig(**config), NOW_MS)
     if isinstance(outcome, AppendResult):
         return outcome
@@ -34,29 +34,29 @@ def applied(sent: bytes, **config: object) -> bytes | AppendResult:
     return stored
 
 
-def opens(sent: bytes, *, has_keys: bool = False, **config: object) -> bool:
+def needs_examination(sent: bytes, *, has_keys: bool = False, **config: object) -> bool:
     return must_examine(parse_header(sent), LogConfig(**config), NOW_MS, has_keys=has_keys)
 
 
 def test_a_compacted_topic_refuses_the_batch_for_each_missing_key():
     sent = record_batch([Record(b"a"), Record(b"b", key=b""), Record(None), Record(b"d", key=b"k")])
-    outcome = applied(sent, is_compacted=True)
+    outcome = apply_rules(sent, is_compacted=True)
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.INVALID_RECORD
-    assert [one.batch_index for one in outcome.record_errors] == [0, 2]
+    assert [error.batch_index for error in outcome.record_errors] == [0, 2]
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_keys_are_found_under_any_compression(codec):
+def test_keys_are_found_under_any_codec(codec):
     sent = record_batch([Record(b"a", key=b"k"), Record(None, key=b"")], codec=codec)
-    assert applied(sent, is_compacted=True) is sent
+    assert apply_rules(sent, is_compacted=True) is sent
 
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("target", CODECS)
 def test_records_are_the_same_under_the_topics_codec(codec, target):
     sent = record_batch(numbered(20), codec=codec, producer=(5, 1, 7))
-    outcome = applied(sent, codec=CODECS[target])
+    outcome = apply_rules(sent, codec=CODECS[target])
     assert isinstance(outcome, bytes)
     header = parse_header(outcome)
     assert header.codec == CODECS[target]
@@ -66,21 +66,21 @@ def test_records_are_the_same_under_the_topics_codec(codec, target):
 
 def test_batch_in_the_topics_codec_is_unchanged():
     sent = record_batch(numbered(20), codec="zstd")
-    assert applied(sent, codec=CODECS["zstd"]) is sent
+    assert apply_rules(sent, codec=CODECS["zstd"]) is sent
 
 
 def test_old_records_are_refused_individually():
     times = [NOW_MS - 101, NOW_MS - 100, -1, NOW_MS + 51, NOW_MS]
     sent = record_batch([Record(b"x", timestamp_ms=time) for time in times])
-    outcome = applied(sent, timestamp_before_max_ms=100, timestamp_after_max_ms=50)
+    outcome = apply_rules(sent, timestamp_before_max_ms=100, timestamp_after_max_ms=50)
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.INVALID_TIMESTAMP
-    assert [one.batch_index for one in outcome.record_errors] == [0, 3]
+    assert [error.batch_index for error in outcome.record_errors] == [0, 3]
 
 
 def test_timestamps_of_records_do_not_matter_with_log_append_time():
     sent = record_batch([Record(b"x", timestamp_ms=1)])
-    assert applied(sent, timestamp_before_max_ms=100, is_log_append_time=True) is sent
+    assert apply_rules(sent, timestamp_before_max_ms=100, is_log_append_time=True) is sent
 
 
 @pytest.mark.parametrize(
@@ -91,28 +91,28 @@ def test_timestamps_of_records_do_not_matter_with_log_append_time():
         ({"is_compacted": True}, b""),
     ],
 )
-def test_garbage_in_the_place_of_records_is_invalid(config, payload):
+def test_garbage_instead_of_records_is_invalid(config, payload):
     sent = record_batch(numbered(2), payload=payload)
-    outcome = applied(sent, **config)
+    outcome = apply_rules(sent, **config)
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.INVALID_RECORD
 
 
-def test_records_that_are_not_in_their_codec_are_invalid():
+def test_records_in_another_codec_than_the_header_says_are_invalid():
     sent = record_batch(numbered(2), codec="gzip", payload=b"not gzip")
-    outcome = applied(sent, codec=CODECS["lz4"])
+    outcome = apply_rules(sent, codec=CODECS["lz4"])
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.INVALID_RECORD
 
 
 def test_an_unknown_codec_is_not_supported():
     sent = record_batch(numbered(2), attributes=6)
-    outcome = applied(sent, codec=CODECS["lz4"])
+    outcome = apply_rules(sent, codec=CODECS["lz4"])
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.UNSUPPORTED_COMPRESSION_TYPE
 
 
-def at(*times_ms: int, **values: object) -> bytes:
+def batch_at(*times_ms: int, **values: object) -> bytes:
     records = [Record(b"x", timestamp_ms=time_ms) for time_ms in times_ms]
     return record_batch(records, base_timestamp_ms=times_ms[0], **values)
 
@@ -120,36 +120,36 @@ def at(*times_ms: int, **values: object) -> bytes:
 @pytest.mark.parametrize(
     ("sent", "config", "expected"),
     [
-        pytest.param(at(NOW_MS), {}, False, id="usual"),
-        pytest.param(at(-1), {}, False, id="no timestamps"),
-        pytest.param(at(NOW_MS + 3_600_000), {}, False, id="as new as allowed"),
-        pytest.param(at(NOW_MS + 3_600_001), {}, True, id="newer than allowed"),
-        pytest.param(at(-2), {}, True, id="negative"),
-        pytest.param(at(-2), {"is_log_append_time": True}, False, id="stamped anyway"),
-        pytest.param(at(NOW_MS), {"timestamp_before_max_ms": 5}, True, id="not older than"),
-        pytest.param(at(NOW_MS), {"is_compacted": True}, True, id="keys"),
-        pytest.param(at(NOW_MS), {"validates_records": True}, True, id="full validation"),
-        pytest.param(at(NOW_MS), {"codec": 4}, True, id="another codec"),
-        pytest.param(at(NOW_MS, codec="zstd"), {"codec": 4}, False, id="the same codec"),
+        pytest.param(batch_at(NOW_MS), {}, False, id="usual"),
+        pytest.param(batch_at(-1), {}, False, id="no timestamps"),
+        pytest.param(batch_at(NOW_MS + 3_600_000), {}, False, id="as new as allowed"),
+        pytest.param(batch_at(NOW_MS + 3_600_001), {}, True, id="newer than allowed"),
+        pytest.param(batch_at(-2), {}, True, id="negative"),
+        pytest.param(batch_at(-2), {"is_log_append_time": True}, False, id="log append time"),
+        pytest.param(batch_at(NOW_MS), {"timestamp_before_max_ms": 5}, True, id="not older than"),
+        pytest.param(batch_at(NOW_MS), {"is_compacted": True}, True, id="keys"),
+        pytest.param(batch_at(NOW_MS), {"validates_records": True}, True, id="full validation"),
+        pytest.param(batch_at(NOW_MS), {"codec": 4}, True, id="another codec"),
+        pytest.param(batch_at(NOW_MS, codec="zstd"), {"codec": 4}, False, id="the same codec"),
     ],
 )
 def test_records_are_examined_only_if_the_header_is_not_enough(sent, config, expected):
-    assert opens(sent, **config) is expected
+    assert needs_examination(sent, **config) is expected
 
 
-def test_batch_of_this_process_is_not_examined_for_keys():
+def test_batch_known_to_have_keys_is_not_examined_for_them():
     sent = record_batch([Record(b"a", key=b"k")], base_timestamp_ms=NOW_MS)
     for config in ({"is_compacted": True}, {"validates_records": True}):
-        assert opens(sent, **config)
-        assert not opens(sent, has_keys=True, **config)
+        assert needs_examination(sent, **config)
+        assert not needs_examination(sent, has_keys=True, **config)
 
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("claimed_ms", [-1, NOW_MS - 5, NOW_MS + 10**12])
-def test_the_header_gets_the_newest_time_of_the_records_whatever_it_claims(codec, claimed_ms):
-    sent = at(NOW_MS, NOW_MS + 7, NOW_MS + 3, codec=codec)
-    lying = with_valid_crc(sent[:35] + struct.pack(">q", claimed_ms) + sent[43:])
-    assert applied(lying, validates_records=True) == sent
+def test_the_max_timestamp_becomes_that_of_the_newest_record(codec, claimed_ms):
+    sent = batch_at(NOW_MS, NOW_MS + 7, NOW_MS + 3, codec=codec)
+    false_batch = with_valid_crc(sent[:35] + struct.pack(">q", claimed_ms) + sent[43:])
+    assert apply_rules(false_batch, validates_records=True) == sent
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_the_header_gets_the_newest_time_of_the_records_whatever_it_claims(codec
         pytest.param(-(2**63), [-(2**63) - 2**62], [0], id="below 64 bits"),
     ],
 )
-def test_times_out_of_range_name_their_records(base_ms, times_ms, wrong):
+def test_refusal_of_timestamps_out_of_range_names_their_records(base_ms, times_ms, wrong):
     """KIP-467; Apache Kafka wraps sums around, so that some of these become acceptable there."""
     sent = record_batch([Record(b"x")] * len(times_ms), base_timestamp_ms=0)
     body = b"".join(
@@ -173,22 +173,22 @@ def test_times_out_of_range_name_their_records(base_ms, times_ms, wrong):
     )
     head = sent[:27] + struct.pack(">qq", base_ms, -1) + sent[43:61]
     sent = head[:8] + struct.pack(">i", 49 + len(body)) + head[12:] + body
-    outcome = applied(with_valid_crc(sent))
+    outcome = apply_rules(with_valid_crc(sent))
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.INVALID_TIMESTAMP
-    assert [one.batch_index for one in outcome.record_errors] == wrong
+    assert [error.batch_index for error in outcome.record_errors] == wrong
 
 
 def test_refusal_of_log_append_time_by_a_producer_names_each_record():
     sent = record_batch(numbered(3), attributes=TIMESTAMP_TYPE_BIT)
     outcome = stamped_by_producer(parse_header(sent))
     assert outcome.refusal is Refusal.INVALID_TIMESTAMP
-    assert [one.batch_index for one in outcome.record_errors] == [0, 1, 2]
+    assert [error.batch_index for error in outcome.record_errors] == [0, 1, 2]
 
 
-def test_only_the_first_of_many_records_are_refused_with_words():
-    """A few bytes can claim many records; the answer must stay small."""
-    outcome = applied(record_batch([Record(b"v")] * 2000, codec="zstd"), is_compacted=True)
+def test_only_the_first_of_many_refused_records_have_messages():
+    """A few bytes can claim many records; the response must stay small."""
+    outcome = apply_rules(record_batch([Record(b"v")] * 2000, codec="zstd"), is_compacted=True)
     errors = outcome.record_errors
-    assert [one.batch_index for one in errors] == list(range(NAMED_MAX))
-    assert [bool(one.message) for one in errors] == [True] * 20 + [False] * (NAMED_MAX - 20)
+    assert [error.batch_index for error in errors] == list(range(NAMED_MAX))
+    assert [bool(error.message) for error in errors] == [True] * 20 + [False] * (NAMED_MAX - 20)

@@ -23,20 +23,20 @@ def test_work_runs_in_a_thread_in_order():
 
 def test_the_event_loop_runs_while_a_thread_pauses():
     async def scenario():
-        thread, turns = RecordThread("test"), 0
-        go_on = threading.Event()
+        thread, iterations = RecordThread("test"), 0
+        may_end = threading.Event()
 
         def work():
-            while not go_on.is_set():
+            while not may_end.is_set():
                 yield_gil()
 
         working = asyncio.ensure_future(thread.run(work))
         for _ in range(100):
             await asyncio.sleep(0)
-            turns += 1
-        go_on.set()
+            iterations += 1
+        may_end.set()
         await working
-        assert turns == 100
+        assert iterations == 100
         thread.close()
 
     asyncio.run(scenario())
