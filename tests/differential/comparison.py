@@ -1,16 +1,16 @@
-"""Answers as plain values in which only what ought to be the same is left, and their differences.
+"""Responses as plain values that contain only what both brokers should agree on; their differences.
 
 Rules, by the names of fields:
 
-    ids         what a broker makes up (topic, member, producer ids) is numbered in the order in
-                which it appears, so that two answers agree on who is who
+    ids         that a broker generates (of topics, members, producers) are numbered in the order
+                in which they appear, so that equal responses refer to the same topics and members
     addresses   hosts, ports and the cluster's id
     times       of the broker's own clock
-    texts       of error messages are for people: compared is whether there is one
+    texts       of error messages are for people: only their presence is compared
     epochs      of consumer groups: Kafka counts a first member and its topics as two changes
-    order       Kafka keeps most lists in hash maps: elements are sorted by what names them
+    order       Kafka keeps most lists in hash maps: elements are sorted by their names
     batches     by their headers, with a digest of the records; the leader epoch is the broker's,
-                and Kafka may end an answer with a part of a batch, which clients drop
+                and Kafka may end a response with a part of a batch, which clients drop
 """
 
 import struct
@@ -33,8 +33,8 @@ _ADDRESSES: Final = frozenset({"host", "port", "cluster_id"})
 _TIMES: Final = frozenset({"log_append_time"})
 _TEXTS: Final = frozenset({"error_message", "batch_index_error_message", "documentation"})
 _EPOCHS: Final = frozenset({"member_epoch", "group_epoch", "assignment_epoch"})
-#: What names an element of a list, the first of them that it has.
-_NAMES: Final = (
+#: Fields that name an element of a list; the first one that it has counts.
+_NAME_FIELDS: Final = (
     "name",
     "topic",
     "topic_id",
@@ -49,7 +49,7 @@ _NAMES: Final = (
     "resource_name",
 )
 
-#: What tests ask for where there should be no topic.
+#: Id of a topic that does not exist.
 NO_SUCH_ID: Final = UUID(int=7)
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -59,8 +59,8 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _BATCH_BODY: Final = struct.Struct(">hiqqqhii")
 
 
-class Mutation(NamedTuple):
-    """A place in an answer, as `topics[0].error_code`, and what each side says there."""
+class Difference(NamedTuple):
+    """Path of a field in a response, as `topics[0].error_code`, and its value on each side."""
 
     path: str
     kafka: Any
@@ -68,7 +68,7 @@ class Mutation(NamedTuple):
 
 
 @dataclass
-class Reading:
+class ResponseReader:
     """Reader of one side's responses, with the ids that the side has generated so far.
 
     `first_epoch`: of a consumer group.
@@ -77,22 +77,24 @@ class Reading:
     first_epoch: int = 1
     ids: dict[Any, str] = field(default_factory=lambda: {NO_SUCH_ID.hex: "no such id"})
 
-    def name(self, value: Any, name: str) -> None:
-        """Calls an id `name` from now on."""
+    def name_id(self, value: Any, name: str) -> None:
+        """Shows the id `value` as `name` from now on."""
         self.ids[_scalar(value)] = name
 
-    def plain(self, value: Any, name: str = "") -> Any:
+    def to_plain(self, value: Any, name: str = "") -> Any:
+        """Returns mappings, lists and scalars for a response or, below it, its field `name`."""
         if is_dataclass(value):
             return {
-                one.name: self.plain(getattr(value, one.name), one.name) for one in fields(value)
+                item.name: self.to_plain(getattr(value, item.name), item.name)
+                for item in fields(value)
             }
         if isinstance(value, tuple):
-            return sorted((self.plain(one, name) for one in value), key=_name_of)
+            return sorted((self.to_plain(element, name) for element in value), key=_sort_key)
         if isinstance(value, bytes) and name == "records":
-            return [self._batch(one) for one in split_batches(_whole(value))]
-        return self._masked(_scalar(value), name)
+            return [self._describe_batch(batch) for batch in split_batches(_complete(value))]
+        return self._mask(_scalar(value), name)
 
-    def _batch(self, batch: bytes) -> dict[str, Any]:
+    def _describe_batch(self, batch: bytes) -> dict[str, Any]:
         attributes, last_delta, base_ms, max_ms, producer_id, epoch, sequence, count = (
             _BATCH_BODY.unpack_from(batch, ATTRIBUTES_AT)
         )
@@ -104,14 +106,14 @@ class Reading:
             "last_offset_delta": last_delta,
             "base_timestamp": base_ms,
             "max_timestamp": "some time" if is_append_time else max_ms,
-            "producer": self._masked(producer_id, "producer_id"),
+            "producer": self._mask(producer_id, "producer_id"),
             "producer_epoch": epoch,
             "base_sequence": sequence,
             "count": count,
             "records": sha256(batch[HEADER_BYTES:]).hexdigest()[:12],
         }
 
-    def _masked(self, value: Any, name: str) -> Any:
+    def _mask(self, value: Any, name: str) -> Any:
         if name in _EPOCHS and value > 0:
             return value - self.first_epoch + 1
         if name in _IDS and value not in (None, "", -1):
@@ -125,8 +127,8 @@ class Reading:
         return value
 
 
-def _whole(data: bytes) -> bytes:
-    """Without what is left of a batch at the end."""
+def _complete(data: bytes) -> bytes:
+    """Returns the complete batches in `data`, without the part of a batch at its end."""
     end = 0
     while end + HEADER_BYTES <= len(data):
         size = 12 + int.from_bytes(data[end + 8 : end + 12], "big")
@@ -148,15 +150,15 @@ def _scalar(value: Any) -> Any:
             return value
 
 
-def _name_of(value: Any) -> str:
-    """Sort key of an element: its name, or nothing for other elements."""
+def _sort_key(value: Any) -> str:
+    """Returns the name of an element, or an empty string if it has none."""
     if not isinstance(value, Mapping):
         return ""
-    names = [str(value[name]) or "''" for name in _NAMES if value.get(name) is not None]
+    names = [str(value[name]) or "''" for name in _NAME_FIELDS if value.get(name) is not None]
     return names[0].rjust(20) if names else ""
 
 
-def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Mutation]:
+def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Difference]:
     """Paths at which two plain values differ."""
     if isinstance(kafka, Mapping) and isinstance(ringlog, Mapping):
         for name in kafka:
@@ -164,24 +166,24 @@ def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Mutation]:
     elif isinstance(kafka, list) and isinstance(ringlog, list):
         yield from _in_lists(kafka, ringlog, path)
     elif kafka != ringlog:
-        yield Mutation(path, kafka, ringlog)
+        yield Difference(path, kafka, ringlog)
 
 
-def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Mutation]:
-    """Elements with names are compared by name, all others by their place."""
+def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Difference]:
+    """Compares elements by name if all have names, otherwise by index."""
     theirs, ours = _by_name(kafka), _by_name(ringlog)
     if theirs is not None and ours is not None:
         for name in {**theirs, **ours}:
             yield from differences(theirs.get(name), ours.get(name), f"{path}[{name}]")
         return
     if len(kafka) != len(ringlog):
-        yield Mutation(path, kafka, ringlog)
+        yield Difference(path, kafka, ringlog)
         return
-    for index, (one, other) in enumerate(zip(kafka, ringlog, strict=True)):
-        yield from differences(one, other, f"{path}[{index}]")
+    for index, (their, our) in enumerate(zip(kafka, ringlog, strict=True)):
+        yield from differences(their, our, f"{path}[{index}]")
 
 
 def _by_name(values: list[Any]) -> dict[str, Any] | None:
-    """None where not all have names, or two have the same."""
-    named = {_name_of(value).strip(): value for value in values}
+    """Returns elements by name; None if an element has no name, or two have the same."""
+    named = {_sort_key(value).strip(): value for value in values}
     return named if len(named) == len(values) and "" not in named else None

@@ -1,6 +1,6 @@
-"""A real Apache Kafka broker (KRaft, one node), of the version that pom.xml beside this names.
+"""A real Apache Kafka broker (KRaft, one node), of the version in the pom.xml of this folder.
 
-Its jars are fetched once by Maven into build/kafka; later runs need no network.
+Maven fetches its jars once into build/kafka; later runs need no network.
 """
 
 import fcntl
@@ -41,32 +41,32 @@ share.coordinator.state.topic.min.isr=1
 """
 
 
-def fetched_jars() -> Path:
-    """The folder with Kafka's jars. Skips, or fails, where a tool is missing."""
+def fetch_jars() -> Path:
+    """Returns the folder of Kafka's jars. Skips the test, or fails it, if a tool is missing."""
     for tool in ("java", "mvn"):
         need(shutil.which(tool), tool)
     _JARS.mkdir(parents=True, exist_ok=True)
     stamp = _JARS / "fetched"
-    with (_JARS / "lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with (_JARS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.is_file() or stamp.read_text() != _POM.read_text():
             command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"]
-            done = subprocess.run(
+            completed = subprocess.run(
                 [*command, f"-DoutputDirectory={_JARS}"],
                 capture_output=True,
                 text=True,
                 timeout=_FETCH_WITHIN_S,
                 check=False,
             )
-            assert done.returncode == 0, done.stdout + done.stderr
+            assert completed.returncode == 0, completed.stdout + completed.stderr
             stamp.write_text(_POM.read_text())
     return _JARS
 
 
 @contextmanager
 def running_kafka(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
-    """The address of a broker with its data in `folder`. `settings` by Kafka's names."""
-    jars = fetched_jars()
+    """Address of a running broker with its data in `folder`. `settings` have Kafka's names."""
+    jars = fetch_jars()
     kafka, controller = ReservedPort(), ReservedPort()
     properties = folder / "server.properties"
     text = _PROPERTIES.format(kafka=kafka.address, controller=controller.address, folder=folder)

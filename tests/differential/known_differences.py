@@ -1,4 +1,4 @@
-"""Known differences from Apache Kafka, and their reasons. Every other difference is a fault."""
+"""Known differences from Apache Kafka, and their reasons. Every other difference is a bug."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
-from tests.differential.comparison import Mutation
+from tests.differential.comparison import Difference
 from tests.support.clients.raw_client import (
     API_VERSIONS,
     CREATE_TOPICS,
@@ -28,8 +28,8 @@ _ANYTHING: Final = object()
 
 
 @dataclass
-class Known:
-    """Differences in answers of one API at places that match `path`, with these values."""
+class KnownDifference:
+    """Differences in responses of one API, at paths that match `path`, with these values."""
 
     api_key: int
     path: str
@@ -38,8 +38,8 @@ class Known:
     ringlog: Any = _ANYTHING
     count: int = field(default=0, compare=False)
 
-    def explains(self, api_key: int, version: int, difference: Mutation) -> bool:
-        """Counts it where it does."""
+    def explains(self, api_key: int, version: int, difference: Difference) -> bool:
+        """True if `difference` is this one; counts it then."""
         is_explained = (
             api_key == self.api_key
             and re.fullmatch(self.path, difference.path) is not None
@@ -50,134 +50,157 @@ class Known:
         return is_explained
 
 
-def _of_batches(what: str, reason: str) -> Known:
-    """Whatever follows from one kind of batch (`test_records.batches`)."""
-    return Known(PRODUCE, rf"responses\[(id of )?\w[\w-]*-{what}\]\..*", reason)
+def _in_batches(kind: str, reason: str) -> KnownDifference:
+    """Returns the differences in responses to one kind of batch (`test_records.make_batches`)."""
+    return KnownDifference(PRODUCE, rf"responses\[(id of )?\w[\w-]*-{kind}\]\..*", reason)
 
 
-_CONFIGS_OF_LATER: Final = (
+_MISSING_CONFIGS: Final = (
     r"(errors\.deadletterqueue\.group\.enable|max\.decompressed\.message\.bytes)"
 )
 _ELR: Final = "Kafka sets min.insync.replicas by itself for eligible leader replicas (KIP-966)"
 
-KNOWN_DIFFERENCES: Final[list[Known]] = [
+KNOWN_DIFFERENCES: Final[list[KnownDifference]] = [
     # Topics.
-    Known(CREATE_TOPICS, rf".*\.configs\[{_CONFIGS_OF_LATER}\]", "has no such config yet"),
-    Known(CREATE_TOPICS, r".*\.configs\[min\.insync\.replicas\]\.config_source", _ELR, 3, 5),
-    Known(
+    KnownDifference(
+        CREATE_TOPICS, rf".*\.configs\[{_MISSING_CONFIGS}\]", "ringlog has no such config yet"
+    ),
+    KnownDifference(
+        CREATE_TOPICS, r".*\.configs\[min\.insync\.replicas\]\.config_source", _ELR, 3, 5
+    ),
+    KnownDifference(
         METADATA,
-        r"topics\[(made|unknown)-\d+\]\.(error_code|partitions.*|topic_id)",
-        "a topic that is created by asking for it can be used at once; versions 0-3 always create",
+        r"topics\[(auto-created|unknown)-\d+\]\.(error_code|partitions.*|topic_id)",
+        "an auto-created topic can be used at once; versions 0-3 always create",
     ),
     # Configs and the cluster.
-    Known(DESCRIBE_CONFIGS, rf".*\.configs\[{_CONFIGS_OF_LATER}\]", "has no such config yet"),
-    Known(DESCRIBE_CONFIGS, r".*\.configs\[min\.insync\.replicas\].*", _ELR),
-    Known(
+    KnownDifference(
+        DESCRIBE_CONFIGS, rf".*\.configs\[{_MISSING_CONFIGS}\]", "ringlog has no such config yet"
+    ),
+    KnownDifference(DESCRIBE_CONFIGS, r".*\.configs\[min\.insync\.replicas\].*", _ELR),
+    KnownDifference(
         DESCRIBE_CONFIGS,
         r".*\.configs\[(node\.id|num\.partitions)\]\.synonyms",
-        "defaults: node.id has one here; those of the metadata service are not known to a gateway",
+        "only node.id has a default here: gateways do not know those of the metadata service",
     ),
-    Known(DESCRIBE_CONFIGS, r".*\.error_message", "says why also where Kafka does not", ""),
-    Known(
-        API_VERSIONS, r"api_keys(\[\d+\].*)?", "has fewer APIs, and versions from before Kafka 4"
+    KnownDifference(
+        DESCRIBE_CONFIGS,
+        r".*\.error_message",
+        "ringlog gives a reason also where Kafka gives none",
+        "",
     ),
-    Known(
+    KnownDifference(
+        API_VERSIONS,
+        r"api_keys(\[\d+\].*)?",
+        "ringlog has fewer APIs, and versions older than Kafka 4",
+    ),
+    KnownDifference(
         API_VERSIONS,
         r"(supported_features|finalized_features).*",
         "features are of KRaft, transactions and share groups",
     ),
     # Groups.
-    Known(
+    KnownDifference(
         CONSUMER_GROUP_HEARTBEAT,
         r"assignment",
-        "is sent again with each new epoch, in case that the response before was lost",
+        "ringlog sends it again with each new epoch, in case the last response was lost",
         kafka=None,
     ),
-    Known(
+    KnownDifference(
         CONSUMER_GROUP_DESCRIBE,
         r"groups\[((upgraded|(static-)?consumers)-\d+|offsets-only)\]\.assignment_epoch",
         "a group without members has nothing to assign",
     ),
-    Known(
+    KnownDifference(
         DESCRIBE_GROUPS,
         r"groups\[static-\d+\]\.members\[.*\]\.member_assignment",
-        "assignments end with their generation, not with the next one's assignments",
+        "ringlog drops assignments with their generation, Kafka when it has the next ones",
         ringlog=b"",
     ),
-    Known(
+    KnownDifference(
         JOIN_GROUP,
         r"generation_id",
         "epochs of consumer groups begin with 2 in Kafka, and are generations to classic members",
         kafka=3,
         ringlog=2,
     ),
-    Known(DESCRIBE_GROUPS, r"groups", "a group that is named twice is answered once"),
-    Known(OFFSET_FETCH, r"groups", "a group that is named twice is answered once"),
-    Known(
+    KnownDifference(
+        DESCRIBE_GROUPS, r"groups", "ringlog returns a group once that a request names twice"
+    ),
+    KnownDifference(
+        OFFSET_FETCH, r"groups", "ringlog returns a group once that a request names twice"
+    ),
+    KnownDifference(
         LIST_GROUPS,
         r"groups\[(deletes|remembers)\]",
-        "a group is gone with its last offset; in Kafka when it is looked at",
+        "ringlog removes a group with its last offset, Kafka at the next access to the group",
         ringlog=None,
     ),
     # Records.
-    Known(
+    KnownDifference(
         PRODUCE,
         r"responses\[(id of )?produced\]",
-        "topics without partitions are answered, as OffsetFetch does",
+        "ringlog returns topics without partitions, as OffsetFetch does",
         kafka=None,
     ),
-    Known(
+    KnownDifference(
         PRODUCE,
         r".*\.error_message",
-        "says why also where Kafka does not",
+        "ringlog gives a reason also where Kafka gives none",
         kafka=None,
     ),
-    Known(
+    KnownDifference(
         PRODUCE,
         r".*\.log_start_offset",
-        "is not sent with an error: clients read it with UNKNOWN_PRODUCER_ID only",
+        "ringlog omits it in errors: clients read it only with UNKNOWN_PRODUCER_ID",
         kafka=0,
         ringlog=-1,
     ),
-    Known(
+    KnownDifference(
         PRODUCE,
         r".*\.log_append_time",
-        "when a batch was stored is not remembered for its duplicates",
+        "ringlog does not store the append time of a batch for its duplicates",
         kafka="some time",
         ringlog=None,
     ),
-    Known(
+    KnownDifference(
         PRODUCE,
         r".*\.error_code",
-        "acks that cannot be are refused before any topic is looked up",
+        "ringlog checks acks before it looks up topics",
         ringlog=ErrorCode.invalid_required_acks,
     ),
-    Known(
+    KnownDifference(
         FETCH,
         r".*\.aborted_transactions",
-        "a partition that no room was left for has none, which Kafka does not say",
+        "ringlog sends an empty list for a partition that did not fit into the response",
         kafka=None,
         ringlog=[],
     ),
-    Known(
-        FETCH, r"session_id", "has no sessions, which clients learn from id 0 (KIP-227)", ringlog=0
+    KnownDifference(
+        FETCH,
+        r"session_id",
+        "ringlog has no fetch sessions, and says so with id 0 (KIP-227)",
+        ringlog=0,
     ),
-    _of_batches("offset-of-its-own", "the base offset is the broker's to write, whatever was sent"),
-    _of_batches("transactional", "there are no transactions yet"),
-    _of_batches("codec-5", "UNSUPPORTED_COMPRESSION_TYPE says more than UNKNOWN_SERVER_ERROR"),
-    _of_batches("garbage-in-gzip", "what is compressed is not opened to be stored"),
-    _of_batches("negative-time", "times before 1970 are stored as they are"),
-    _of_batches("far-future", "record_errors do not name the records yet (KIP-467)"),
-    _of_batches("append-time", "record_errors do not name the records yet (KIP-467)"),
-    _of_batches("magic-7", "is an invalid record like one of magic 0 or 1, which is not retried"),
-    Known(
+    _in_batches("offset-of-its-own", "ringlog ignores the base offset in the request"),
+    _in_batches("transactional", "ringlog has no transactions yet"),
+    _in_batches("codec-5", "UNSUPPORTED_COMPRESSION_TYPE says more than UNKNOWN_SERVER_ERROR"),
+    _in_batches("garbage-in-gzip", "ringlog stores compressed records without decompressing them"),
+    _in_batches("negative-time", "ringlog stores timestamps before 1970"),
+    _in_batches("far-future", "ringlog does not fill record_errors yet (KIP-467)"),
+    _in_batches("append-time", "ringlog does not fill record_errors yet (KIP-467)"),
+    _in_batches(
+        "magic-7",
+        "ringlog returns INVALID_RECORD, as for magic 0 and 1, which clients do not retry",
+    ),
+    KnownDifference(
         FETCH,
         r"responses\[compressed\]\.partitions\[0\]\.records",
         "clients of versions before 10 cannot read zstd (KIP-110)",
     ),
-    Known(
+    KnownDifference(
         FETCH,
         r"responses\[\w[\w-]*-(offset-of-its-own|garbage-in-gzip|negative-time)\]\..*",
-        "the batches were stored",
+        "ringlog stored these batches, Kafka did not",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Values of requests, with everything said that an API may say in some version."""
+"""Values of requests, with all fields that an API has in any version."""
 
 from typing import Any
 
@@ -28,16 +28,16 @@ def create_topics(*topics: Any, validate_only: bool = False) -> dict[str, Any]:
 
 
 def delete_topics(*names: str | None, ids: Any = ()) -> dict[str, Any]:
-    """By name, or by id from version 6 on."""
+    """Deletes by name, or by id from version 6 on."""
     named = [{"name": name, "topic_id": None} for name in names]
-    by_id = [{"name": None, "topic_id": one} for one in ids]
+    by_id = [{"name": None, "topic_id": topic_id} for topic_id in ids]
     return {"topic_names": list(names), "topics": named + by_id, "timeout": 30_000}
 
 
 def metadata(*names: str, ids: Any = (), create: bool = False, **more: Any) -> dict[str, Any]:
     named = [{"name": name, "topic_id": None} for name in names]
     return {
-        "topics": named + [{"name": None, "topic_id": one} for one in ids],
+        "topics": named + [{"name": None, "topic_id": topic_id} for topic_id in ids],
         "allow_auto_topic_creation": create,
         "include_cluster_authorized_operations": True,
         "include_topic_authorized_operations": True,
@@ -53,7 +53,7 @@ def produce(name: str, topic_id: Any, *partitions: tuple[int, Any], **more: Any)
 
 
 def fetch(name: str, topic_id: Any, *partitions: Any, **more: Any) -> dict[str, Any]:
-    """`partitions`: index and offset, or a mapping of all that is said of one."""
+    """`partitions`: index and offset, or a mapping of fields."""
     return {
         "replica_id": -1,
         "max_wait": 0,
@@ -64,7 +64,7 @@ def fetch(name: str, topic_id: Any, *partitions: Any, **more: Any) -> dict[str, 
             {
                 "topic": name,
                 "topic_id": topic_id,
-                "partitions": [_fetched(partition) for partition in partitions],
+                "partitions": [_partition_to_fetch(partition) for partition in partitions],
             }
         ],
         "forgotten_topics_data": [],
@@ -72,7 +72,7 @@ def fetch(name: str, topic_id: Any, *partitions: Any, **more: Any) -> dict[str, 
     }
 
 
-def _fetched(partition: Any) -> Any:
+def _partition_to_fetch(partition: Any) -> Any:
     fields = {"partition_max_bytes": MIB}
     if isinstance(partition, tuple):
         index, offset = partition
@@ -93,7 +93,7 @@ def list_offsets(name: str, *partitions: tuple[int, int], **more: Any) -> dict[s
 
 
 def epoch_ends(name: str, *partitions: tuple[int, int, int]) -> dict[str, Any]:
-    """`partitions`: index, current leader epoch, and the epoch that is asked for."""
+    """`partitions`: index, current leader epoch, and the epoch whose end is requested."""
     fields = [
         {"partition": index, "current_leader_epoch": current, "leader_epoch": epoch}
         for index, current, epoch in partitions
@@ -139,7 +139,7 @@ def join(group_id: str, member_id: Any = "", **more: Any) -> dict[str, Any]:
 
 
 def sync(group_id: str, member_id: Any, generation_id: Any, **more: Any) -> dict[str, Any]:
-    """`assigned`: an assignment for the member itself, as its leader gives it."""
+    """`assigned`: the assignment of the member itself, sent if it leads the group."""
     assigned = more.pop("assigned", None)
     assignments = [] if assigned is None else [{"member_id": member_id, "assignment": assigned}]
     return {
@@ -199,15 +199,23 @@ def commit(group_id: str, *offsets: Any, **more: Any) -> dict[str, Any]:
     }
 
 
-def offset_fetch(group_id: str, *topics: Any, every: bool = False, **more: Any) -> dict[str, Any]:
-    """`topics`: name, topic id and partitions; `every` asks for all that are committed."""
+def offset_fetch(
+    group_id: str, *topics: Any, all_topics: bool = False, **more: Any
+) -> dict[str, Any]:
+    """`topics`: name, topic id and partitions; `all_topics` requests all committed offsets."""
     fields = [
         {"name": name, "topic_id": topic_id, "partition_indexes": list(indexes)}
         for name, topic_id, indexes in topics
     ]
-    asked = None if every else fields
-    group = {"group_id": group_id, "member_id": None, "member_epoch": -1, "topics": asked, **more}
-    return {"group_id": group_id, "topics": asked, "groups": [group], "require_stable": False}
+    requested = None if all_topics else fields
+    group = {
+        "group_id": group_id,
+        "member_id": None,
+        "member_epoch": -1,
+        "topics": requested,
+        **more,
+    }
+    return {"group_id": group_id, "topics": requested, "groups": [group], "require_stable": False}
 
 
 def offset_delete(group_id: str, *partitions: tuple[str, int]) -> dict[str, Any]:
@@ -215,7 +223,9 @@ def offset_delete(group_id: str, *partitions: tuple[str, int]) -> dict[str, Any]
     topics = [
         {
             "name": name,
-            "partitions": [{"partition_index": index} for of, index in partitions if of == name],
+            "partitions": [
+                {"partition_index": index} for topic_name, index in partitions if topic_name == name
+            ],
         }
         for name in names
     ]

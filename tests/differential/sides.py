@@ -1,17 +1,17 @@
-"""The same requests to Apache Kafka and to ringlog, in the same order, and where answers differ.
+"""Sends the same requests to Apache Kafka and to ringlog and collects differences of responses.
 
-Requests are plain values (`kio_client.message`). What is not the same on both sides, such as an id
-that a broker has given, is a `Twin`, and may stand anywhere in them.
+Requests are plain values (`kio_client.message`). A value that differs between the sides, such as an
+id that a broker generated, is a `Twin`, which may be used anywhere in a request.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from kio.index import load_response_schema
 
-from tests.differential.comparison import Mutation, Reading, differences
+from tests.differential.comparison import Difference, ResponseReader, differences
 from tests.differential.known_differences import KNOWN_DIFFERENCES
 from tests.differential.requests import (
     consumer_heartbeat,
@@ -27,37 +27,37 @@ from tests.support.wire.group_apis import CONSUMER_GROUP_HEARTBEAT
 from tests.support.wire.kafka_socket import KafkaSocket
 from tests.support.wire.kio_client import message, read_response, request_frame
 
-#: Of a value in the report.
+#: Length of a value in the report, in characters.
 _TEXT_MAX: Final = 300
 
-#: In place of an answer, where a broker closes the connection.
+#: Stands for the response if a broker closes the connection.
 CLOSED: Final = "closed"
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A value of each side."""
+    """A value for each side."""
 
     kafka: Any
     ringlog: Any
 
-    def of(self, pick: Callable[[Any], Any]) -> "Twin":
-        """Result of `pick` for each side."""
+    def map(self, pick: Callable[[Any], Any]) -> "Twin":
+        """Returns the result of `pick` for each side."""
         return Twin(pick(self.kafka), pick(self.ringlog))
 
 
 def versions_of(api_key: int) -> range:
-    """The versions that Kafka, ringlog and kio all have (`test_versions.py`)."""
+    """Versions that Kafka, ringlog and kio all have (`test_versions.py`)."""
     first, last = ADVERTISED[api_key]
     return range(KIO_FROM.get(api_key, first), KIO_UP_TO.get(api_key, last) + 1)
 
 
 class Side:
-    """One broker: connections by name, and how its answers are read."""
+    """One broker: its connections, by name, and the reader of its responses."""
 
-    def __init__(self, name: str, address: str, reading: Reading) -> None:
+    def __init__(self, name: str, address: str, reader: ResponseReader) -> None:
         self.name = name
-        self.reading = reading
+        self.reader = reader
         self._address = address
         self._connections: dict[str, KafkaSocket] = {}
 
@@ -69,7 +69,7 @@ class Side:
         socket.send_frame(request_frame(request, socket.next_correlation_id()))
 
     def receive(self, connection: str, api_key: int, version: int) -> Any:
-        """The answer, or `CLOSED`."""
+        """Returns the response, or `CLOSED`."""
         try:
             frame = self._connections[connection].read_frame()
         except (EOFError, ConnectionError):
@@ -82,20 +82,20 @@ class Side:
             connection.close()
 
 
-class Found(NamedTuple):
-    """A difference, and in the answer to what it was."""
+class LocatedDifference(NamedTuple):
+    """A difference, with the API and version of the response that has it."""
 
-    what: str
+    api: str
     version: int
-    difference: Mutation
+    difference: Difference
 
 
-def report(found: Iterable[Found]) -> str:
-    """A line for each difference, with the versions that have it."""
+def report(found: Iterable[LocatedDifference]) -> str:
+    """Returns a line for each difference, with the versions that have it."""
     versions: dict[str, list[int]] = {}
-    for what, version, (path, kafka, ringlog) in found:
+    for api, version, (path, kafka, ringlog) in found:
         line = f"{path}: kafka {_short(kafka)}, ringlog {_short(ringlog)}"
-        versions.setdefault(f"{what} {{}} {line}", []).append(version)
+        versions.setdefault(f"{api} {{}} {line}", []).append(version)
     return "\n".join(line.replace("{}", _range(numbers)) for line, numbers in versions.items())
 
 
@@ -109,21 +109,21 @@ def _range(versions: list[int]) -> str:
 
 
 class Sides:
-    """Both brokers. `unexpected` is what no known difference explains."""
+    """Both brokers. `unexpected` are the differences that no known difference explains."""
 
     def __init__(self, kafka: str, ringlog: str) -> None:
-        self.kafka = Side("kafka", kafka, Reading(first_epoch=2))
-        self.ringlog = Side("ringlog", ringlog, Reading())
-        self.unexpected: list[Found] = []
+        self.kafka = Side("kafka", kafka, ResponseReader(first_epoch=2))
+        self.ringlog = Side("ringlog", ringlog, ResponseReader())
+        self.unexpected: list[LocatedDifference] = []
 
     def close(self) -> None:
         self.kafka.close()
         self.ringlog.close()
 
-    def ask(
+    def compare(
         self, api_key: int, version: int, values: Mapping[str, Any], *, connection: str = ""
     ) -> Twin:
-        """The answers; where they differ is noted."""
+        """Sends a request to both, compares the responses, and returns them."""
         self.begin(api_key, version, values, connection=connection)
         return self.end(api_key, version, connection=connection)
 
@@ -134,54 +134,55 @@ class Sides:
         values: Mapping[str, Any],
         is_done: Callable[[Any], bool] = lambda _: True,
     ) -> Twin:
-        """Asks each side until `is_done`, and compares nothing."""
+        """Repeats a request to each side until its response `is_done`; compares nothing."""
 
-        def answer(side: Side) -> Any:
-            def look() -> Any:
+        def send_until_done(side: Side) -> Any:
+            def send() -> Any:
                 side.send("", api_key, version, values)
-                found = side.receive("", api_key, version)
-                return found if is_done(found) else None
+                response = side.receive("", api_key, version)
+                return response if is_done(response) else None
 
-            return eventually(look, what=f"{side.name} has done {values}")
+            return eventually(send, what=f"{side.name} has done {values}")
 
-        return Twin(answer(self.kafka), answer(self.ringlog))
+        return Twin(send_until_done(self.kafka), send_until_done(self.ringlog))
 
     def new_topic(self, name: str, partitions: int = 1, **more: Any) -> Twin:
-        """The id of a topic that both have and lead from now on."""
+        """Creates a topic on both sides, waits until it has leaders, and returns its id."""
         created = self.prepare(CREATE_TOPICS, 7, create_topics(topic(name, partitions, **more)))
-        for answer in (created.kafka, created.ringlog):
-            assert answer.topics[0].error_code == 0, answer
+        for response in (created.kafka, created.ringlog):
+            assert response.topics[0].error_code == 0, response
 
-        def is_led(found: Any) -> bool:
-            (one,) = found.topics
-            return not one.error_code and all(each.leader_id >= 0 for each in one.partitions)
+        def has_leaders(response: Any) -> bool:
+            (described,) = response.topics
+            leader_ids = [partition.leader_id for partition in described.partitions]
+            return not described.error_code and all(leader >= 0 for leader in leader_ids)
 
-        found = self.prepare(METADATA, 12, metadata(name), is_led)
+        described = self.prepare(METADATA, 12, metadata(name), has_leaders)
         ends = list_offsets(name, *((index, LATEST) for index in range(partitions)))
         self.prepare(LIST_OFFSETS, 7, ends, has_no_errors)
-        topic_id = found.of(lambda answer: answer.topics[0].topic_id)
-        self.kafka.reading.name(topic_id.kafka, f"id of {name}")
-        self.ringlog.reading.name(topic_id.ringlog, f"id of {name}")
+        topic_id = described.map(lambda response: response.topics[0].topic_id)
+        self.kafka.reader.name_id(topic_id.kafka, f"id of {name}")
+        self.ringlog.reader.name_id(topic_id.ringlog, f"id of {name}")
         return topic_id
 
-    def assignable(self, name: str, partitions: int) -> Twin:
-        """Same as `new_topic`; waits until coordinators of consumer groups know the topic."""
+    def new_assignable_topic(self, name: str, partitions: int) -> Twin:
+        """Same as `new_topic`; also waits until coordinators of consumer groups know the topic."""
         topic_id = self.new_topic(name, partitions)
-        group, reading = f"waits-for-{name}", {"subscribed_topic_names": [name]}
-        asked = consumer_heartbeat(group, "m", 0, topic_partitions=[], **reading)
-        self.prepare(CONSUMER_GROUP_HEARTBEAT, 1, asked, has_partitions)
+        group, subscription = f"waits-for-{name}", {"subscribed_topic_names": [name]}
+        joining = consumer_heartbeat(group, "m", 0, topic_partitions=[], **subscription)
+        self.prepare(CONSUMER_GROUP_HEARTBEAT, 1, joining, has_partitions)
         self.prepare(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, "m", -1))
         return topic_id
 
     def begin(
         self, api_key: int, version: int, values: Mapping[str, Any], *, connection: str = ""
     ) -> None:
-        """Sends a request that may wait for others."""
-        for side in self._each():
+        """Sends a request whose response may have to wait for other requests; see `end`."""
+        for side in (self.kafka, self.ringlog):
             side.send(connection, api_key, version, values)
 
     def end(self, api_key: int, version: int, *, connection: str = "") -> Twin:
-        """The answers to what was begun on the connection."""
+        """Receives, compares and returns the responses to the request that `begin` sent."""
         kafka, ringlog = (
             side.receive(connection, api_key, version) for side in (self.kafka, self.ringlog)
         )
@@ -191,26 +192,24 @@ class Sides:
     def _compare(self, api_key: int, version: int, kafka: Any, ringlog: Any) -> None:
         name = load_response_schema(api_key, version).__name__.removesuffix("Response")
         plain = (
-            side.reading.plain(answer)
-            for side, answer in ((self.kafka, kafka), (self.ringlog, ringlog))
+            side.reader.to_plain(response)
+            for side, response in ((self.kafka, kafka), (self.ringlog, ringlog))
         )
         for difference in differences(*plain):
-            if not [one for one in KNOWN_DIFFERENCES if one.explains(api_key, version, difference)]:
-                self.unexpected.append(Found(name, version, difference))
-
-    def _each(self) -> Iterator[Side]:
-        yield self.kafka
-        yield self.ringlog
+            if not [
+                known for known in KNOWN_DIFFERENCES if known.explains(api_key, version, difference)
+            ]:
+                self.unexpected.append(LocatedDifference(name, version, difference))
 
 
-def has_partitions(answer: Any) -> bool:
-    """True if a member of a consumer group is assigned any."""
-    return answer.assignment is not None and bool(answer.assignment.topic_partitions)
+def has_partitions(response: Any) -> bool:
+    """True if a ConsumerGroupHeartbeat response assigns any partitions."""
+    return response.assignment is not None and bool(response.assignment.topic_partitions)
 
 
-def has_no_errors(answer: Any) -> bool:
+def has_no_errors(response: Any) -> bool:
     """True if ListOffsets found all partitions."""
-    partitions = (partition for topic in answer.topics for partition in topic.partitions)
+    partitions = (partition for topic in response.topics for partition in topic.partitions)
     return not any(partition.error_code for partition in partitions)
 
 

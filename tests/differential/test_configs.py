@@ -13,10 +13,10 @@ from tests.support.wire.group_apis import FIND_COORDINATOR
 GROUP_RESOURCE = 32
 
 
-def test_configs_are_described_alike(sides):
+def test_configs_are_described_as_in_kafka(sides):
     sides.new_topic("configured", configs={"retention_ms": "1234", "cleanup_policy": "compact"})
     for version in versions_of(DESCRIBE_CONFIGS):
-        for asked in (
+        for request in (
             describe_configs((TOPIC_RESOURCE, "configured", None)),
             describe_configs((TOPIC_RESOURCE, "configured", ["retention.ms", "no.such.config"])),
             describe_configs((TOPIC_RESOURCE, "configured", [])),
@@ -33,31 +33,31 @@ def test_configs_are_described_alike(sides):
             describe_configs((0, "x", None), (3, "x", None), (77, "x", None)),
             describe_configs(),
         ):
-            sides.ask(DESCRIBE_CONFIGS, version, asked)
+            sides.compare(DESCRIBE_CONFIGS, version, request)
 
 
-def test_the_cluster_is_described_alike(sides):
+def test_the_cluster_is_described_as_in_kafka(sides):
     for version in versions_of(DESCRIBE_CLUSTER):
-        for kind in (1, 2, 7):
-            for is_asked in (True, False):
+        for endpoint_type in (1, 2, 7):
+            for is_requested in (True, False):
                 values = {
-                    "include_cluster_authorized_operations": is_asked,
-                    "endpoint_type": kind,
-                    "include_fenced_brokers": is_asked,
+                    "include_cluster_authorized_operations": is_requested,
+                    "endpoint_type": endpoint_type,
+                    "include_fenced_brokers": is_requested,
                 }
-                sides.ask(DESCRIBE_CLUSTER, version, values)
+                sides.compare(DESCRIBE_CLUSTER, version, values)
 
 
 def test_api_versions_are_equal(sides):
     for version in versions_of(API_VERSIONS):
         for name in ("tests", "", "no good: ü"):
             values = {"client_software_name": name, "client_software_version": "1"}
-            sides.ask(API_VERSIONS, version, values)
+            sides.compare(API_VERSIONS, version, values)
 
 
-def test_coordinators_are_found_alike(sides):
+def test_coordinators_are_found_as_in_kafka(sides):
     for version in versions_of(FIND_COORDINATOR):
-        for asked in (
+        for request in (
             find_coordinator("a"),
             find_coordinator(""),
             find_coordinator("a", "b", "a"),
@@ -65,4 +65,4 @@ def test_coordinators_are_found_alike(sides):
             find_coordinator("a", key_type=7),
             find_coordinator("a", key_type=-1),
         ):
-            sides.ask(FIND_COORDINATOR, version, asked)
+            sides.compare(FIND_COORDINATOR, version, request)

@@ -17,52 +17,55 @@ from tests.support.wire.group_apis import (
 )
 
 
-def looked_at(sides, *groups):
+def compare_descriptions(sides, *groups):
+    """Compares how both describe and list the groups."""
     for version in versions_of(CONSUMER_GROUP_DESCRIBE):
-        for is_asked in (True, False):
-            asked = {"group_ids": list(groups), "include_authorized_operations": is_asked}
-            sides.ask(CONSUMER_GROUP_DESCRIBE, version, asked)
-    asked = {"groups": list(groups), "include_authorized_operations": False}
-    sides.ask(DESCRIBE_GROUPS, 6, asked)
-    sides.ask(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
+        for is_requested in (True, False):
+            request = {"group_ids": list(groups), "include_authorized_operations": is_requested}
+            sides.compare(CONSUMER_GROUP_DESCRIBE, version, request)
+    request = {"groups": list(groups), "include_authorized_operations": False}
+    sides.compare(DESCRIBE_GROUPS, 6, request)
+    sides.compare(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
 
 
 @pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
-def test_a_member_comes_and_goes_alike(sides, version):
+def test_member_joins_and_leaves_as_in_kafka(sides, version):
     group, topic = f"consumers-{version}", f"consumed-{version}"
-    topic_id = sides.assignable(topic, 3)
+    topic_id = sides.new_assignable_topic(topic, 3)
     own_id = str(uuid.UUID(int=version + 1))
     reading = {"subscribed_topic_names": [topic], "topic_partitions": []}
 
-    def beat(member_id, epoch, **more):
-        asked = consumer_heartbeat(group, member_id, epoch, **more)
-        return sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
+    def send_heartbeat(member_id, epoch, **fields):
+        request = consumer_heartbeat(group, member_id, epoch, **fields)
+        return sides.compare(CONSUMER_GROUP_HEARTBEAT, version, request)
 
-    answer = beat(own_id, 0, **reading)
-    member_id = answer.of(lambda one: one.member_id)
-    epoch = answer.of(lambda one: one.member_epoch)
-    looked_at(sides, group, "unknown", "")
+    response = send_heartbeat(own_id, 0, **reading)
+    member_id = response.map(lambda response: response.member_id)
+    epoch = response.map(lambda response: response.member_epoch)
+    compare_descriptions(sides, group, "unknown", "")
     owned = [{"topic_id": topic_id, "partitions": [0, 1, 2]}]
-    beat(member_id, epoch)
-    beat(member_id, epoch, topic_partitions=owned)
-    looked_at(sides, group)
-    for more in (
+    send_heartbeat(member_id, epoch)
+    send_heartbeat(member_id, epoch, topic_partitions=owned)
+    compare_descriptions(sides, group)
+    for fields in (
         {"member_id": member_id, "generation_id_or_member_epoch": epoch},
         {"member_id": member_id, "generation_id_or_member_epoch": 77},
         {"member_id": member_id, "generation_id_or_member_epoch": 0},
         {"member_id": "unknown", "generation_id_or_member_epoch": epoch},
         {},
     ):
-        for of_commit in (8, 9):
-            sides.ask(OFFSET_COMMIT, of_commit, commit(group, (topic, None, 0, 5, ""), **more))
-    for more in (
+        for commit_version in (8, 9):
+            sides.compare(
+                OFFSET_COMMIT, commit_version, commit(group, (topic, None, 0, 5, ""), **fields)
+            )
+    for fields in (
         {"member_id": member_id, "member_epoch": epoch},
         {"member_id": member_id, "member_epoch": 77},
         {"member_id": "unknown", "member_epoch": epoch},
         {"member_id": None, "member_epoch": -1},
     ):
-        sides.ask(OFFSET_FETCH, 9, offset_fetch(group, every=True, **more))
-    for asked in (
+        sides.compare(OFFSET_FETCH, 9, offset_fetch(group, all_topics=True, **fields))
+    for request in (
         consumer_heartbeat(group, "unknown", epoch),
         consumer_heartbeat(group, member_id, 77),
         consumer_heartbeat(group, member_id, -7),
@@ -80,79 +83,81 @@ def test_a_member_comes_and_goes_alike(sides, version):
         consumer_heartbeat(group, "new", 0, **reading, rack_id=""),
         consumer_heartbeat(group, "new", -2),
     ):
-        sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
-    sides.ask(DELETE_GROUPS, 2, {"groups_names": [group]})
-    beat(member_id, -1)
-    beat(member_id, -1)
-    looked_at(sides, group)
-    sides.ask(DELETE_GROUPS, 2, {"groups_names": [group]})
+        sides.compare(CONSUMER_GROUP_HEARTBEAT, version, request)
+    sides.compare(DELETE_GROUPS, 2, {"groups_names": [group]})
+    send_heartbeat(member_id, -1)
+    send_heartbeat(member_id, -1)
+    compare_descriptions(sides, group)
+    sides.compare(DELETE_GROUPS, 2, {"groups_names": [group]})
 
 
 @pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
 @pytest.mark.parametrize("assignor", ["uniform", "range"])
-def test_partitions_are_handed_over_alike(sides, version, assignor):
+def test_partitions_are_handed_over_as_in_kafka(sides, version, assignor):
     group, topic = f"handed-{assignor}-{version}", f"shared-{assignor}-{version}"
-    topic_id = sides.assignable(topic, 4)
+    topic_id = sides.new_assignable_topic(topic, 4)
 
-    def beat(member_id, epoch, *owned, **more):
+    def send_heartbeat(member_id, epoch, *owned, **fields):
         ownership = {"topic_partitions": [{"topic_id": topic_id, "partitions": list(owned)}]}
-        asked = consumer_heartbeat(group, member_id, epoch, **{**ownership, **more})
-        answer = sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
-        return answer.of(lambda one: one.member_id), answer.of(lambda one: one.member_epoch)
+        request = consumer_heartbeat(group, member_id, epoch, **{**ownership, **fields})
+        response = sides.compare(CONSUMER_GROUP_HEARTBEAT, version, request)
+        member_id = response.map(lambda response: response.member_id)
+        return member_id, response.map(lambda response: response.member_epoch)
 
     new = {
         "subscribed_topic_names": [topic],
         "topic_partitions": [],
         "server_assignor": assignor,
     }
-    first, epoch = beat(f"a-{group}", 0, **new)
-    beat(first, epoch, 0, 1, 2, 3)
-    second, other = beat(f"b-{group}", 0, **new)
-    looked_at(sides, group)
-    # The first one gives up what is not its own any more, and the second one gets it.
-    beat(first, epoch, 0, 1, 2, 3)
-    looked_at(sides, group)
-    _, epoch = beat(first, epoch, 0, 1)
-    _, other = beat(second, other)
-    beat(second, other, 2, 3)
-    looked_at(sides, group)
-    beat(first, -1)
-    _, other = beat(second, other, 2, 3)
-    beat(second, other, 0, 1, 2, 3)
-    looked_at(sides, group)
+    first, epoch = send_heartbeat(f"a-{group}", 0, **new)
+    send_heartbeat(first, epoch, 0, 1, 2, 3)
+    second, other = send_heartbeat(f"b-{group}", 0, **new)
+    compare_descriptions(sides, group)
+    # The first member revokes the partitions that it lost, and the second member gets them.
+    send_heartbeat(first, epoch, 0, 1, 2, 3)
+    compare_descriptions(sides, group)
+    _, epoch = send_heartbeat(first, epoch, 0, 1)
+    _, other = send_heartbeat(second, other)
+    send_heartbeat(second, other, 2, 3)
+    compare_descriptions(sides, group)
+    send_heartbeat(first, -1)
+    _, other = send_heartbeat(second, other, 2, 3)
+    send_heartbeat(second, other, 0, 1, 2, 3)
+    compare_descriptions(sides, group)
 
 
 @pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
-def test_static_members_are_known_alike(sides, version):
+def test_static_members_are_replaced_as_in_kafka(sides, version):
     group, topic = f"static-consumers-{version}", f"read-{version}"
-    sides.assignable(topic, 2)
+    sides.new_assignable_topic(topic, 2)
     new = {"subscribed_topic_names": [topic], "topic_partitions": [], "instance_id": "one"}
 
-    def beat(member_id, epoch, **more):
-        asked = consumer_heartbeat(group, member_id, epoch, **more)
-        answer = sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
-        return answer.of(lambda one: one.member_id), answer.of(lambda one: one.member_epoch)
+    def send_heartbeat(member_id, epoch, **fields):
+        request = consumer_heartbeat(group, member_id, epoch, **fields)
+        response = sides.compare(CONSUMER_GROUP_HEARTBEAT, version, request)
+        member_id = response.map(lambda response: response.member_id)
+        return member_id, response.map(lambda response: response.member_epoch)
 
-    first, epoch = beat(f"a-{group}", 0, **new)
-    beat(f"b-{group}", 0, **new)
-    beat(first, -2, instance_id="one")
-    looked_at(sides, group)
-    second, epoch = beat(f"b-{group}", 0, **new)
-    beat(first, epoch, instance_id="one")
-    beat(second, epoch, instance_id="two")
-    beat(second, epoch, instance_id="one")
-    looked_at(sides, group)
-    beat(second, -1, instance_id="one")
-    looked_at(sides, group)
+    first, epoch = send_heartbeat(f"a-{group}", 0, **new)
+    send_heartbeat(f"b-{group}", 0, **new)
+    send_heartbeat(first, -2, instance_id="one")
+    compare_descriptions(sides, group)
+    second, epoch = send_heartbeat(f"b-{group}", 0, **new)
+    send_heartbeat(first, epoch, instance_id="one")
+    send_heartbeat(second, epoch, instance_id="two")
+    send_heartbeat(second, epoch, instance_id="one")
+    compare_descriptions(sides, group)
+    send_heartbeat(second, -1, instance_id="one")
+    compare_descriptions(sides, group)
 
 
 @pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
-def test_a_member_joins_again_alike(sides, version):
-    """With epoch 0 (KAFKA-19233), and with an instance id that it says for the first time."""
+def test_member_joins_again_as_in_kafka(sides, version):
+    """Joins again with epoch 0 (KAFKA-19233), and then with an instance id that is new."""
     group, topic = f"rejoined-{version}", f"reread-{version}"
-    sides.assignable(topic, 3)
+    sides.new_assignable_topic(topic, 3)
     new = {"subscribed_topic_names": [topic], "topic_partitions": []}
-    for more in ({}, {}, {"instance_id": "one"}):
-        asked = consumer_heartbeat(group, f"a-{group}", 0, **new, **more)
-        sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
-        looked_at(sides, group)
+    for fields in ({}, {}, {"instance_id": "one"}):
+        request = consumer_heartbeat(group, f"a-{group}", 0, **new, **fields)
+        sides.compare(CONSUMER_GROUP_HEARTBEAT, version, request)
+        compare_descriptions(sides, group)

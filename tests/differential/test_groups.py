@@ -27,39 +27,40 @@ from tests.support.wire.group_apis import (
     subscription,
 )
 
-#: Since this version a member first gets an id, and joins with it.
-ID_FIRST = 4
+#: Since this version a new member has to join again with the id that it got.
+MEMBER_ID_REQUIRED_SINCE = 4
 STATIC_SINCE = 5
 
 
-def looked_at(sides, group):
-    """Compares the group's descriptions for operators."""
-    asked = {"groups": [group], "include_authorized_operations": True}
-    sides.ask(DESCRIBE_GROUPS, 6, asked)
-    sides.ask(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
+def compare_descriptions(sides, group):
+    """Compares how both describe and list the group."""
+    request = {"groups": [group], "include_authorized_operations": True}
+    sides.compare(DESCRIBE_GROUPS, 6, request)
+    sides.compare(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
 
 
-def joined(sides, group, version, **more):
-    """Id and generation of a member that is alone in its group."""
-    answer = sides.ask(JOIN_GROUP, version, join(group, **more))
-    if version >= ID_FIRST and more.get("group_instance_id") is None:
-        member_id = answer.of(lambda one: one.member_id)
-        answer = sides.ask(JOIN_GROUP, version, join(group, member_id, **more))
-    return answer.of(lambda one: one.member_id), answer.of(lambda one: one.generation_id)
+def join_group(sides, group, version, **fields):
+    """Joins the only member of a group, and returns its id and the generation."""
+    response = sides.compare(JOIN_GROUP, version, join(group, **fields))
+    if version >= MEMBER_ID_REQUIRED_SINCE and fields.get("group_instance_id") is None:
+        member_id = response.map(lambda response: response.member_id)
+        response = sides.compare(JOIN_GROUP, version, join(group, member_id, **fields))
+    member_id = response.map(lambda response: response.member_id)
+    return member_id, response.map(lambda response: response.generation_id)
 
 
 @pytest.mark.parametrize("version", versions_of(JOIN_GROUP))
-def test_a_member_comes_and_goes_alike(sides, version):
+def test_member_joins_and_leaves_as_in_kafka(sides, version):
     group = f"alone-{version}"
-    of_sync = min(version, versions_of(SYNC_GROUP)[-1])
-    of_beat = min(version, versions_of(HEARTBEAT)[-1])
-    of_leave = min(version, versions_of(LEAVE_GROUP)[-1])
+    sync_version = min(version, versions_of(SYNC_GROUP)[-1])
+    heartbeat_version = min(version, versions_of(HEARTBEAT)[-1])
+    leave_version = min(version, versions_of(LEAVE_GROUP)[-1])
     sides.new_topic(group)
-    member_id, generation = joined(sides, group, version)
-    looked_at(sides, group)
-    sides.ask(HEARTBEAT, of_beat, heartbeat(group, member_id, generation))
+    member_id, generation = join_group(sides, group, version)
+    compare_descriptions(sides, group)
+    sides.compare(HEARTBEAT, heartbeat_version, heartbeat(group, member_id, generation))
     assigned = assignment("orders", 0)
-    for asked in (
+    for request in (
         sync(group, "unknown", generation, assigned=assigned),
         sync(group, member_id, 77, assigned=assigned),
         sync(group, member_id, generation, protocol_name="other"),
@@ -67,9 +68,9 @@ def test_a_member_comes_and_goes_alike(sides, version):
         sync(group, member_id, generation, assigned=assigned),
         sync(group, member_id, generation),
     ):
-        sides.ask(SYNC_GROUP, of_sync, asked)
-    looked_at(sides, group)
-    for asked in (
+        sides.compare(SYNC_GROUP, sync_version, request)
+    compare_descriptions(sides, group)
+    for request in (
         heartbeat(group, member_id, generation),
         heartbeat(group, "unknown", generation),
         heartbeat(group, "", generation),
@@ -78,38 +79,38 @@ def test_a_member_comes_and_goes_alike(sides, version):
         heartbeat("unknown", member_id, generation),
         heartbeat("", member_id, generation),
     ):
-        sides.ask(HEARTBEAT, of_beat, asked)
+        sides.compare(HEARTBEAT, heartbeat_version, request)
     offset = (group, None, 0, 5, "")
-    for more in (
+    for fields in (
         {"member_id": member_id, "generation_id_or_member_epoch": generation},
         {"member_id": member_id, "generation_id_or_member_epoch": 77},
         {"member_id": "unknown", "generation_id_or_member_epoch": generation},
         {},
     ):
-        sides.ask(OFFSET_COMMIT, 9, commit(group, offset, **more))
-    sides.ask(OFFSET_FETCH, 9, offset_fetch(group, every=True))
-    sides.ask(OFFSET_DELETE, 0, offset_delete(group, ("orders", 0), (group, 0)))
-    sides.ask(DELETE_GROUPS, 2, {"groups_names": [group]})
-    # The leader joins again: another generation.
-    sides.ask(JOIN_GROUP, version, join(group, member_id))
-    sides.ask(HEARTBEAT, of_beat, heartbeat(group, member_id, generation))
-    for asked in (
+        sides.compare(OFFSET_COMMIT, 9, commit(group, offset, **fields))
+    sides.compare(OFFSET_FETCH, 9, offset_fetch(group, all_topics=True))
+    sides.compare(OFFSET_DELETE, 0, offset_delete(group, ("orders", 0), (group, 0)))
+    sides.compare(DELETE_GROUPS, 2, {"groups_names": [group]})
+    # The leader joins again, which starts another generation.
+    sides.compare(JOIN_GROUP, version, join(group, member_id))
+    sides.compare(HEARTBEAT, heartbeat_version, heartbeat(group, member_id, generation))
+    for request in (
         leave(group, "unknown"),
         leave("unknown", member_id),
         leave("", member_id),
         leave(group, member_id),
         leave(group, member_id),
     ):
-        sides.ask(LEAVE_GROUP, of_leave, asked)
-    looked_at(sides, group)
-    sides.ask(JOIN_GROUP, version, join(group, member_id))
+        sides.compare(LEAVE_GROUP, leave_version, request)
+    compare_descriptions(sides, group)
+    sides.compare(JOIN_GROUP, version, join(group, member_id))
 
 
 @pytest.mark.parametrize("version", versions_of(JOIN_GROUP))
-def test_joins_are_refused_alike(sides, version):
+def test_joins_are_refused_as_in_kafka(sides, version):
     group = f"refuses-{version}"
-    joined(sides, group, version)
-    for asked in (
+    join_group(sides, group, version)
+    for request in (
         join(""),
         join(group, "unknown"),
         join(group, session_timeout=1),
@@ -120,92 +121,108 @@ def test_joins_are_refused_alike(sides, version):
         join(group, protocols=[{"name": "other", "metadata": b""}]),
         join(f"new-{version}", "unknown"),
     ):
-        sides.ask(JOIN_GROUP, version, asked)
-    looked_at(sides, group)
+        sides.compare(JOIN_GROUP, version, request)
+    compare_descriptions(sides, group)
 
 
 @pytest.mark.parametrize("version", versions_of(JOIN_GROUP))
-def test_two_members_share_alike(sides, version):
+def test_two_members_share_partitions_as_in_kafka(sides, version):
     group = f"two-{version}"
-    of_sync = min(version, versions_of(SYNC_GROUP)[-1])
-    of_beat = min(version, versions_of(HEARTBEAT)[-1])
-    of_leave = min(version, versions_of(LEAVE_GROUP)[-1])
-    leader, first = joined(sides, group, version)
-    sides.ask(SYNC_GROUP, of_sync, sync(group, leader, first, assigned=assignment("orders", 0, 1)))
+    sync_version = min(version, versions_of(SYNC_GROUP)[-1])
+    heartbeat_version = min(version, versions_of(HEARTBEAT)[-1])
+    leave_version = min(version, versions_of(LEAVE_GROUP)[-1])
+    leader, first_generation = join_group(sides, group, version)
+    sides.compare(
+        SYNC_GROUP,
+        sync_version,
+        sync(group, leader, first_generation, assigned=assignment("orders", 0, 1)),
+    )
     second = ""
-    if version >= ID_FIRST:
-        answer = sides.ask(JOIN_GROUP, version, join(group), connection="second")
-        second = answer.of(lambda one: one.member_id)
-        looked_at(sides, group)
+    if version >= MEMBER_ID_REQUIRED_SINCE:
+        response = sides.compare(JOIN_GROUP, version, join(group), connection="second")
+        second = response.map(lambda response: response.member_id)
+        compare_descriptions(sides, group)
     protocols = [{"name": "range", "metadata": subscription("more")}]
     sides.begin(JOIN_GROUP, version, join(group, second, protocols=protocols), connection="second")
     # The rebalance has begun when the first member is notified.
     sides.prepare(
-        HEARTBEAT, of_beat, heartbeat(group, leader, first), lambda one: one.error_code == 27
+        HEARTBEAT,
+        heartbeat_version,
+        heartbeat(group, leader, first_generation),
+        lambda response: response.error_code == 27,
     )
-    sides.ask(
+    sides.compare(
         OFFSET_COMMIT,
         9,
         commit(
-            group, ("orders", None, 0, 5, ""), member_id=leader, generation_id_or_member_epoch=first
+            group,
+            ("orders", None, 0, 5, ""),
+            member_id=leader,
+            generation_id_or_member_epoch=first_generation,
         ),
     )
-    looked_at(sides, group)
-    answer = sides.ask(JOIN_GROUP, version, join(group, leader))
-    generation = answer.of(lambda one: one.generation_id)
-    other = sides.end(JOIN_GROUP, version, connection="second").of(lambda one: one.member_id)
-    sides.begin(SYNC_GROUP, of_sync, sync(group, other, generation), connection="second")
-    dealt = [
+    compare_descriptions(sides, group)
+    response = sides.compare(JOIN_GROUP, version, join(group, leader))
+    generation = response.map(lambda response: response.generation_id)
+    other = sides.end(JOIN_GROUP, version, connection="second").map(
+        lambda response: response.member_id
+    )
+    sides.begin(SYNC_GROUP, sync_version, sync(group, other, generation), connection="second")
+    assignments = [
         {"member_id": leader, "assignment": assignment("orders", 0)},
         {"member_id": other, "assignment": assignment("orders", 1)},
     ]
-    sides.ask(SYNC_GROUP, of_sync, {**sync(group, leader, generation), "assignments": dealt})
-    sides.end(SYNC_GROUP, of_sync, connection="second")
-    looked_at(sides, group)
+    sides.compare(
+        SYNC_GROUP, sync_version, {**sync(group, leader, generation), "assignments": assignments}
+    )
+    sides.end(SYNC_GROUP, sync_version, connection="second")
+    compare_descriptions(sides, group)
     # A follower without changes gets the current state.
-    sides.ask(JOIN_GROUP, version, join(group, other, protocols=protocols), connection="second")
-    sides.ask(SYNC_GROUP, of_sync, sync(group, other, generation), connection="second")
-    sides.ask(LEAVE_GROUP, of_leave, leave(group, leader))
-    sides.ask(HEARTBEAT, of_beat, heartbeat(group, other, generation))
-    looked_at(sides, group)
+    sides.compare(JOIN_GROUP, version, join(group, other, protocols=protocols), connection="second")
+    sides.compare(SYNC_GROUP, sync_version, sync(group, other, generation), connection="second")
+    sides.compare(LEAVE_GROUP, leave_version, leave(group, leader))
+    sides.compare(HEARTBEAT, heartbeat_version, heartbeat(group, other, generation))
+    compare_descriptions(sides, group)
 
 
 @pytest.mark.parametrize("version", [v for v in versions_of(JOIN_GROUP) if v >= STATIC_SINCE])
-def test_static_members_are_known_alike(sides, version):
+def test_static_members_are_replaced_as_in_kafka(sides, version):
     group = f"static-{version}"
-    of_sync = min(version, versions_of(SYNC_GROUP)[-1])
-    of_leave = min(version, versions_of(LEAVE_GROUP)[-1])
-    first, generation = joined(sides, group, version, group_instance_id="one")
-    more = {"group_instance_id": "one"}
-    sides.ask(
+    sync_version = min(version, versions_of(SYNC_GROUP)[-1])
+    leave_version = min(version, versions_of(LEAVE_GROUP)[-1])
+    first, generation = join_group(sides, group, version, group_instance_id="one")
+    fields = {"group_instance_id": "one"}
+    sides.compare(
         SYNC_GROUP,
-        of_sync,
-        sync(group, first, generation, assigned=assignment("orders", 0), **more),
+        sync_version,
+        sync(group, first, generation, assigned=assignment("orders", 0), **fields),
     )
-    second, generation = joined(sides, group, version, group_instance_id="one")
+    second, generation = join_group(sides, group, version, group_instance_id="one")
     for member_id in (first, second):
-        sides.ask(JOIN_GROUP, version, join(group, member_id, **more))
-        sides.ask(SYNC_GROUP, of_sync, sync(group, member_id, generation, **more))
-        sides.ask(HEARTBEAT, 4, heartbeat(group, member_id, generation, **more))
-        sides.ask(HEARTBEAT, 4, heartbeat(group, member_id, generation, group_instance_id="two"))
+        sides.compare(JOIN_GROUP, version, join(group, member_id, **fields))
+        sides.compare(SYNC_GROUP, sync_version, sync(group, member_id, generation, **fields))
+        sides.compare(HEARTBEAT, 4, heartbeat(group, member_id, generation, **fields))
+        sides.compare(
+            HEARTBEAT, 4, heartbeat(group, member_id, generation, group_instance_id="two")
+        )
         offset = ("orders", None, 0, 5, "")
-        more_of_commit = {
+        commit_fields = {
             "member_id": member_id,
             "generation_id_or_member_epoch": generation,
-            **more,
+            **fields,
         }
-        sides.ask(OFFSET_COMMIT, 9, commit(group, offset, **more_of_commit))
-    looked_at(sides, group)
+        sides.compare(OFFSET_COMMIT, 9, commit(group, offset, **commit_fields))
+    compare_descriptions(sides, group)
     for members in ([(first, "one")], [("", "two"), ("unknown", None)], [("", "one")]):
-        sides.ask(LEAVE_GROUP, max(of_leave, 3), leave(group, *members))
-    looked_at(sides, group)
+        sides.compare(LEAVE_GROUP, max(leave_version, 3), leave(group, *members))
+    compare_descriptions(sides, group)
 
 
 @pytest.mark.parametrize("version", range(STATIC_SINCE, versions_of(JOIN_GROUP).stop))
-def test_a_pending_id_is_not_for_a_static_member_alike(sides, version):
+def test_static_member_cannot_use_a_pending_id_as_in_kafka(sides, version):
     group = f"pending-{version}"
-    answer = sides.ask(JOIN_GROUP, version, join(group))
-    member_id = answer.of(lambda one: one.member_id)
-    sides.ask(JOIN_GROUP, version, join(group, member_id, group_instance_id="one"))
-    sides.ask(JOIN_GROUP, version, join(group, member_id))
-    looked_at(sides, group)
+    response = sides.compare(JOIN_GROUP, version, join(group))
+    member_id = response.map(lambda response: response.member_id)
+    sides.compare(JOIN_GROUP, version, join(group, member_id, group_instance_id="one"))
+    sides.compare(JOIN_GROUP, version, join(group, member_id))
+    compare_descriptions(sides, group)

@@ -1,4 +1,4 @@
-"""Groups of both protocols: who may join which, and members that come by the other protocol."""
+"""Groups with members of the classic and of the consumer protocol: joins, upgrades, refusals."""
 
 import pytest
 
@@ -28,130 +28,135 @@ from tests.support.wire.group_apis import (
     subscription,
 )
 
-#: What members subscribe to, and which of it there is.
+#: Regular expressions of subscriptions, and the indexes of those that match a topic.
 PATTERNS = ("found-.*", ".*found-[12]", "(")
-FINDING = (0, 1)
+MATCHING = (0, 1)
 
 
-def looked_at(sides, group):
-    asked = {"group_ids": [group], "include_authorized_operations": False}
-    sides.ask(CONSUMER_GROUP_DESCRIBE, 1, asked)
-    asked = {"groups": [group], "include_authorized_operations": False}
-    sides.ask(DESCRIBE_GROUPS, 6, asked)
-    sides.ask(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
+def compare_descriptions(sides, group):
+    """Compares how both describe and list the group."""
+    request = {"group_ids": [group], "include_authorized_operations": False}
+    sides.compare(CONSUMER_GROUP_DESCRIBE, 1, request)
+    request = {"groups": [group], "include_authorized_operations": False}
+    sides.compare(DESCRIBE_GROUPS, 6, request)
+    sides.compare(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
 
 
-def reading(topic):
+def consumer_fields(topic):
     return {"subscribed_topic_names": [topic], "topic_partitions": []}
 
 
-def classic(topic, name="range"):
+def classic_fields(topic, name="range"):
     return {"protocols": [{"name": name, "metadata": subscription(topic)}]}
 
 
 @pytest.mark.parametrize("version", [6, 9])
-def test_a_classic_group_is_upgraded_alike(sides, version):
-    # Its epoch continues from its generation, in which both agree.
-    sides.kafka.reading.first_epoch = 1
+def test_classic_group_is_upgraded_as_in_kafka(sides, version):
+    # The epoch of the group continues from its generation, which is the same in both brokers.
+    sides.kafka.reader.first_epoch = 1
     group, topic = f"upgraded-{version}", f"upgrades-{version}"
-    topic_id = sides.assignable(topic, 2)
-    answer = sides.ask(JOIN_GROUP, version, join(group, **classic(topic)))
-    old = answer.of(lambda one: one.member_id)
-    answer = sides.ask(JOIN_GROUP, version, join(group, old, **classic(topic)))
-    generation = answer.of(lambda one: one.generation_id)
-    sides.ask(SYNC_GROUP, 5, sync(group, old, generation, assigned=assignment(topic, 0, 1)))
+    topic_id = sides.new_assignable_topic(topic, 2)
+    response = sides.compare(JOIN_GROUP, version, join(group, **classic_fields(topic)))
+    old = response.map(lambda response: response.member_id)
+    response = sides.compare(JOIN_GROUP, version, join(group, old, **classic_fields(topic)))
+    generation = response.map(lambda response: response.generation_id)
+    sides.compare(SYNC_GROUP, 5, sync(group, old, generation, assigned=assignment(topic, 0, 1)))
     new = f"new-{group}"
-    sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, new, 0, **reading(topic)))
-    looked_at(sides, group)
+    sides.compare(
+        CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, new, 0, **consumer_fields(topic))
+    )
+    compare_descriptions(sides, group)
     # The classic member is notified, revokes the partitions it loses, and continues.
-    sides.ask(HEARTBEAT, 4, heartbeat(group, old, generation))
-    owning = {"protocols": [{"name": "range", "metadata": owned_subscription(topic, 0, 1)}]}
-    answer = sides.ask(JOIN_GROUP, version, join(group, old, **owning))
-    generation = answer.of(lambda one: one.generation_id)
-    sides.ask(SYNC_GROUP, 5, sync(group, old, generation))
-    looked_at(sides, group)
-    sides.ask(
+    sides.compare(HEARTBEAT, 4, heartbeat(group, old, generation))
+    owning_fields = {"protocols": [{"name": "range", "metadata": owned_subscription(topic, 0, 1)}]}
+    response = sides.compare(JOIN_GROUP, version, join(group, old, **owning_fields))
+    generation = response.map(lambda response: response.generation_id)
+    sides.compare(SYNC_GROUP, 5, sync(group, old, generation))
+    compare_descriptions(sides, group)
+    sides.compare(
         OFFSET_COMMIT,
         9,
         commit(
             group, (topic, None, 0, 5, ""), member_id=old, generation_id_or_member_epoch=generation
         ),
     )
-    sides.ask(LEAVE_GROUP, 5, leave(group, old))
-    looked_at(sides, group)
+    sides.compare(LEAVE_GROUP, 5, leave(group, old))
+    compare_descriptions(sides, group)
     owned = [{"topic_id": topic_id, "partitions": []}]
-    sides.ask(
+    sides.compare(
         CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, new, -1, topic_partitions=owned)
     )
-    looked_at(sides, group)
-    sides.ask(OFFSET_FETCH, 9, offset_fetch(group, every=True))
+    compare_descriptions(sides, group)
+    sides.compare(OFFSET_FETCH, 9, offset_fetch(group, all_topics=True))
 
 
 def owned_subscription(topic, *partitions):
-    """ConsumerProtocolSubscription, version 1, with what a member has."""
+    """Returns a ConsumerProtocolSubscription, version 1, with the partitions that a member owns."""
     data = bytearray(subscription(topic))
     data[1] = 1
     name = len(topic).to_bytes(2, "big") + topic.encode()
-    numbers = b"".join(one.to_bytes(4, "big") for one in (len(partitions), *partitions))
+    numbers = b"".join(number.to_bytes(4, "big") for number in (len(partitions), *partitions))
     return bytes(data) + (1).to_bytes(4, "big") + name + numbers
 
 
-def test_members_of_the_classic_protocol_join_a_consumer_group_alike(sides):
+def test_classic_members_join_a_consumer_group_as_in_kafka(sides):
     for version in (v for v in versions_of(JOIN_GROUP) if v >= 2):
         group, topic = f"joined-{version}", f"joins-{version}"
-        sides.assignable(topic, 2)
+        sides.new_assignable_topic(topic, 2)
         new = f"new-{group}"
-        beat = consumer_heartbeat(group, new, 0, **reading(topic))
-        epoch = sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, beat).of(lambda one: one.member_epoch)
-        for asked in (
-            join(group, **classic(topic), protocol_type="other"),
-            join(group, "unknown", **classic(topic)),
-            join(group, session_timeout=1, **classic(topic)),
+        heartbeat_request = consumer_heartbeat(group, new, 0, **consumer_fields(topic))
+        epoch = sides.compare(CONSUMER_GROUP_HEARTBEAT, 1, heartbeat_request).map(
+            lambda response: response.member_epoch
+        )
+        for request in (
+            join(group, **classic_fields(topic), protocol_type="other"),
+            join(group, "unknown", **classic_fields(topic)),
+            join(group, session_timeout=1, **classic_fields(topic)),
         ):
-            sides.ask(JOIN_GROUP, version, asked)
-        looked_at(sides, group)
-        sides.ask(OFFSET_COMMIT, 9, commit(group, (topic, None, 0, 5, "")))
-        for asked in (heartbeat(group, new, epoch), heartbeat(group, "unknown", 1)):
-            sides.ask(HEARTBEAT, 4, asked)
-        for asked in (sync(group, new, epoch), sync(group, "unknown", 1)):
-            sides.ask(SYNC_GROUP, 5, asked)
-        # An operator puts a member out by the classic API, of whichever protocol it is.
+            sides.compare(JOIN_GROUP, version, request)
+        compare_descriptions(sides, group)
+        sides.compare(OFFSET_COMMIT, 9, commit(group, (topic, None, 0, 5, "")))
+        for request in (heartbeat(group, new, epoch), heartbeat(group, "unknown", 1)):
+            sides.compare(HEARTBEAT, 4, request)
+        for request in (sync(group, new, epoch), sync(group, "unknown", 1)):
+            sides.compare(SYNC_GROUP, 5, request)
+        # An operator removes members of either protocol with LeaveGroup.
         for members in (["unknown"], [new], [new]):
-            sides.ask(LEAVE_GROUP, 5, leave(group, *members))
+            sides.compare(LEAVE_GROUP, 5, leave(group, *members))
 
 
-def test_a_group_of_another_kind_is_none_for_consumers(sides):
-    topic_id = sides.assignable("of-others", 1)
-    answer = sides.ask(JOIN_GROUP, 5, join("connectors", protocol_type="connect"))
-    member_id = answer.of(lambda one: one.member_id)
+def test_consumers_cannot_join_a_group_of_another_protocol_type_as_in_kafka(sides):
+    topic_id = sides.new_assignable_topic("of-others", 1)
+    response = sides.compare(JOIN_GROUP, 5, join("connectors", protocol_type="connect"))
+    member_id = response.map(lambda response: response.member_id)
     joining = join("connectors", member_id, protocol_type="connect")
-    sides.ask(JOIN_GROUP, 5, joining)
-    beat = consumer_heartbeat("connectors", "new", 0, **reading("of-others"))
-    sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, beat)
-    looked_at(sides, "connectors")
-    # A group of offsets only becomes what comes first.
-    sides.ask(OFFSET_COMMIT, 9, commit("offsets-only", ("of-others", topic_id, 0, 5, "")))
-    beat = consumer_heartbeat("offsets-only", "new", 0, **reading("of-others"))
-    sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, beat)
-    looked_at(sides, "offsets-only")
-    sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat("offsets-only", "new", -1))
-    looked_at(sides, "offsets-only")
-    sides.ask(OFFSET_FETCH, 9, offset_fetch("offsets-only", every=True))
-    sides.ask(JOIN_GROUP, 5, join("offsets-only"))
-    looked_at(sides, "offsets-only")
-    sides.ask(DELETE_GROUPS, 2, {"groups_names": ["offsets-only", "connectors"]})
+    sides.compare(JOIN_GROUP, 5, joining)
+    heartbeat_request = consumer_heartbeat("connectors", "new", 0, **consumer_fields("of-others"))
+    sides.compare(CONSUMER_GROUP_HEARTBEAT, 1, heartbeat_request)
+    compare_descriptions(sides, "connectors")
+    # A group without members takes the protocol of the first member that joins.
+    sides.compare(OFFSET_COMMIT, 9, commit("offsets-only", ("of-others", topic_id, 0, 5, "")))
+    heartbeat_request = consumer_heartbeat("offsets-only", "new", 0, **consumer_fields("of-others"))
+    sides.compare(CONSUMER_GROUP_HEARTBEAT, 1, heartbeat_request)
+    compare_descriptions(sides, "offsets-only")
+    sides.compare(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat("offsets-only", "new", -1))
+    compare_descriptions(sides, "offsets-only")
+    sides.compare(OFFSET_FETCH, 9, offset_fetch("offsets-only", all_topics=True))
+    sides.compare(JOIN_GROUP, 5, join("offsets-only"))
+    compare_descriptions(sides, "offsets-only")
+    sides.compare(DELETE_GROUPS, 2, {"groups_names": ["offsets-only", "connectors"]})
 
 
-def test_topics_are_found_by_expressions_alike(sides):
+def test_topics_are_subscribed_by_regular_expressions_as_in_kafka(sides):
     for name in ("found-1", "found-2", "not-found"):
-        sides.assignable(name, 1)
+        sides.new_assignable_topic(name, 1)
     for number, pattern in enumerate(PATTERNS):
         group = f"finds-{number}"
         joining = consumer_heartbeat(
             group, f"m-{number}", 0, subscribed_topic_regex=pattern, topic_partitions=[]
         )
-        if number in FINDING:
+        if number in MATCHING:
             # Kafka looks for topics in a thread of its own.
             sides.prepare(CONSUMER_GROUP_HEARTBEAT, 1, joining, has_partitions)
-        sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, joining)
-        sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, f"m-{number}", -1))
+        sides.compare(CONSUMER_GROUP_HEARTBEAT, 1, joining)
+        sides.compare(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, f"m-{number}", -1))

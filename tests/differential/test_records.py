@@ -28,8 +28,8 @@ BATCH = record_batch(numbered(3))
 T0 = 1_700_000_000_000
 
 
-def batches():
-    """Sound ones and others, by what they are."""
+def make_batches():
+    """Returns valid and invalid batches by their kind; known_differences.py names some kinds."""
     flipped = bytearray(BATCH)
     flipped[-1] ^= 1
     magic_7 = bytearray(BATCH)
@@ -70,34 +70,34 @@ def batches():
 
 
 @pytest.mark.parametrize("kind", ["plain", "compacted", "append-time"])
-def test_batches_are_taken_and_refused_alike(sides, kind):
+def test_batches_are_accepted_and_refused_as_in_kafka(sides, kind):
     configs = {
         "plain": {},
         "compacted": {"cleanup_policy": "compact"},
         "append-time": {"message_timestamp_type": "LogAppendTime"},
     }[kind]
-    for what, batch in batches().items():
-        name = f"{kind}-{what.replace(' ', '-')}"
+    for label, batch in make_batches().items():
+        name = f"{kind}-{label.replace(' ', '-')}"
         topic_id = sides.new_topic(name, configs=configs)
         for version in versions_of(PRODUCE):
-            sides.ask(PRODUCE, version, produce(name, topic_id, (0, batch)))
-        sides.ask(FETCH, 12, fetch(name, topic_id, (0, 0)))
+            sides.compare(PRODUCE, version, produce(name, topic_id, (0, batch)))
+        sides.compare(FETCH, 12, fetch(name, topic_id, (0, 0)))
 
 
-def test_compressed_batches_are_taken_and_given_back_alike(sides):
+def test_compressed_batches_are_stored_and_fetched_as_in_kafka(sides):
     topic_id = sides.new_topic("compressed")
     for version in versions_of(PRODUCE):
         for codec in CODECS:
             batch = record_batch(numbered(20), codec=codec)
-            sides.ask(PRODUCE, version, produce("compressed", topic_id, (0, batch)))
+            sides.compare(PRODUCE, version, produce("compressed", topic_id, (0, batch)))
     for version in versions_of(FETCH):
-        sides.ask(FETCH, version, fetch("compressed", topic_id, (0, 0)))
+        sides.compare(FETCH, version, fetch("compressed", topic_id, (0, 0)))
 
 
-def test_requests_to_produce_are_answered_alike(sides):
+def test_produce_requests_get_responses_as_in_kafka(sides):
     topic_id = sides.new_topic("produced", 2)
     for version in versions_of(PRODUCE):
-        for asked in (
+        for request in (
             produce("produced", topic_id, (0, BATCH), (1, BATCH), acks=1),
             produce("produced", topic_id, (0, BATCH), acks=2),
             produce("produced", topic_id, (0, BATCH), acks=-2),
@@ -106,10 +106,10 @@ def test_requests_to_produce_are_answered_alike(sides):
             produce("no/slash", NO_SUCH_ID, (0, BATCH)),
             produce("produced", topic_id),
         ):
-            sides.ask(PRODUCE, version, asked)
+            sides.compare(PRODUCE, version, request)
 
 
-#: Epochs and base sequences, of two records each.
+#: Producer epochs and base sequences of batches of two records.
 SEQUENCES = (
     *(
         (0, 3),
@@ -129,28 +129,28 @@ SEQUENCES = (
 )
 
 
-def test_sequences_are_checked_alike(sides):
+def test_sequences_are_checked_as_in_kafka(sides):
     for version in versions_of(PRODUCE):
         name = f"sequences-{version}"
         topic_id = sides.new_topic(name)
-        producer = sides.ask(INIT_PRODUCER_ID, 5, init_producer_id())
+        producer = sides.compare(INIT_PRODUCER_ID, 5, init_producer_id())
 
-        def sent(epoch, sequence, count=2, of=producer, name=name, topic_id=topic_id):
-            batch = of.of(
-                lambda one: record_batch(
-                    numbered(count), producer=(one.producer_id, epoch, sequence)
+        def make_request(epoch, sequence, count=2, producer=producer, name=name, topic_id=topic_id):
+            batch = producer.map(
+                lambda response: record_batch(
+                    numbered(count), producer=(response.producer_id, epoch, sequence)
                 )
             )
             return produce(name, topic_id, (0, batch))
 
         for epoch, sequence in SEQUENCES:
-            sides.ask(PRODUCE, version, sent(epoch, sequence))
-        sides.ask(FETCH, 12, fetch(name, topic_id, (0, 0)))
+            sides.compare(PRODUCE, version, make_request(epoch, sequence))
+        sides.compare(FETCH, 12, fetch(name, topic_id, (0, 0)))
 
 
-def test_producer_ids_are_given_alike(sides):
+def test_producer_ids_are_allocated_as_in_kafka(sides):
     for version in versions_of(INIT_PRODUCER_ID):
-        for more in (
+        for fields in (
             {},
             {"transaction_timeout": -1},
             {"transactional_id": ""},
@@ -158,23 +158,23 @@ def test_producer_ids_are_given_alike(sides):
             {"producer_id": 5},
             {"producer_epoch": 5},
         ):
-            sides.ask(INIT_PRODUCER_ID, version, init_producer_id(**more))
+            sides.compare(INIT_PRODUCER_ID, version, init_producer_id(**fields))
 
 
-def filled(sides, name):
-    """A topic of two partitions with 30 records in the first, a millisecond apart."""
+def create_filled_topic(sides, name):
+    """Creates two partitions with 30 records in the first, a millisecond apart; returns the id."""
     topic_id = sides.new_topic(name, 2)
     for start in range(0, 30, 10):
         records = [Record(b"%d" % n, timestamp_ms=T0 + n) for n in range(start, start + 10)]
         batch = record_batch(records, base_timestamp_ms=T0 + start)
-        sides.ask(PRODUCE, 9, produce(name, topic_id, (0, batch)))
+        sides.compare(PRODUCE, 9, produce(name, topic_id, (0, batch)))
     return topic_id
 
 
-def test_records_are_fetched_alike(sides):
-    topic_id = filled(sides, "fetched")
+def test_records_are_fetched_as_in_kafka(sides):
+    topic_id = create_filled_topic(sides, "fetched")
     for version in versions_of(FETCH):
-        for asked in (
+        for request in (
             fetch("fetched", topic_id, (0, 0)),
             fetch("fetched", topic_id, (0, 15), (1, 0)),
             fetch("fetched", topic_id, (0, 30)),
@@ -187,32 +187,32 @@ def test_records_are_fetched_alike(sides):
             fetch("fetched", topic_id, (0, 0), isolation_level=1),
             fetch("unknown", NO_SUCH_ID, (0, 0)),
             fetch("no/slash", NO_SUCH_ID, (0, 0)),
-            fetch("fetched", topic_id, epochs(0)),
-            fetch("fetched", topic_id, epochs(9)),
-            fetch("fetched", topic_id, epochs(-1, last_fetched_epoch=0)),
-            fetch("fetched", topic_id, epochs(-1, last_fetched_epoch=9)),
+            fetch("fetched", topic_id, partition_with_epoch(0)),
+            fetch("fetched", topic_id, partition_with_epoch(9)),
+            fetch("fetched", topic_id, partition_with_epoch(-1, last_fetched_epoch=0)),
+            fetch("fetched", topic_id, partition_with_epoch(-1, last_fetched_epoch=9)),
             fetch("fetched", topic_id),
         ):
-            sides.ask(FETCH, version, asked)
+            sides.compare(FETCH, version, request)
 
 
-def test_fetch_sessions_are_answered_alike(sides):
-    topic_id = filled(sides, "sessions")
+def test_fetch_sessions_are_refused_as_in_kafka(sides):
+    topic_id = create_filled_topic(sides, "sessions")
     for version in (v for v in versions_of(FETCH) if v >= 7):
         for session_id, session_epoch in ((0, -1), (0, 0), (0, 1), (7, 0), (7, 1), (7, -1)):
             session = {"session_id": session_id, "session_epoch": session_epoch}
-            sides.ask(FETCH, version, fetch("sessions", topic_id, (0, 25), **session))
-            sides.ask(FETCH, version, {**fetch("sessions", topic_id, **session), "topics": []})
+            sides.compare(FETCH, version, fetch("sessions", topic_id, (0, 25), **session))
+            sides.compare(FETCH, version, {**fetch("sessions", topic_id, **session), "topics": []})
 
 
-def epochs(current, **more):
-    return {"partition": 0, "fetch_offset": 0, "current_leader_epoch": current, **more}
+def partition_with_epoch(current, **fields):
+    return {"partition": 0, "fetch_offset": 0, "current_leader_epoch": current, **fields}
 
 
-def test_offsets_are_listed_alike(sides):
-    filled(sides, "listed")
+def test_offsets_are_listed_as_in_kafka(sides):
+    create_filled_topic(sides, "listed")
     for version in versions_of(LIST_OFFSETS):
-        for asked in (
+        for request in (
             *(list_offsets("listed", (0, time), (1, time)) for time in (-1, -2, -3, -4, -5, -6)),
             *(list_offsets("listed", (0, T0 + ms)) for ms in (-5, 0, 7, 10, 29, 30)),
             list_offsets("listed", (0, 0), (0, -7)),
@@ -222,13 +222,13 @@ def test_offsets_are_listed_alike(sides):
             list_offsets("listed", (0, -1), isolation_level=1),
             list_offsets("listed", (0, -1), (0, -2)),
         ):
-            sides.ask(LIST_OFFSETS, version, asked)
+            sides.compare(LIST_OFFSETS, version, request)
 
 
-def test_epoch_end_offsets_are_equal(sides):
-    filled(sides, "epochs")
+def test_epoch_end_offsets_are_found_as_in_kafka(sides):
+    create_filled_topic(sides, "epochs")
     for version in versions_of(OFFSET_FOR_LEADER_EPOCH):
-        for asked in (
+        for request in (
             epoch_ends("epochs", (0, -1, 0), (1, -1, 0)),
             epoch_ends("epochs", (0, 0, 0)),
             epoch_ends("epochs", (0, -1, 5), (0, -1, -1), (0, -1, -5)),
@@ -236,4 +236,4 @@ def test_epoch_end_offsets_are_equal(sides):
             epoch_ends("epochs", (2, -1, 0), (-1, -1, 0)),
             epoch_ends("unknown", (0, -1, 0)),
         ):
-            sides.ask(OFFSET_FOR_LEADER_EPOCH, version, asked)
+            sides.compare(OFFSET_FOR_LEADER_EPOCH, version, request)

@@ -1,12 +1,15 @@
-"""Which versions are compared: those that both have, of each API that ringlog serves."""
+"""Versions that are compared: those that both have, of each API that ringlog serves."""
 
 from tests.support.clients.raw_client import API_VERSIONS, RawClient
 from tests.support.wire.advertised import ADVERTISED, KIO_FROM
 from tests.support.wire.kio_client import ask
 
-#: Kafka's versions that are not served, and why.
+#: Kafka's versions that ringlog does not serve, with the reason.
 NOT_SERVED = {
-    (API_VERSIONS, 5): "a gateway behind a load balancer is known by the id of another (KIP-1242)",
+    (
+        API_VERSIONS,
+        5,
+    ): "clients may know a gateway behind a load balancer by the id of another (KIP-1242)",
 }
 
 
@@ -14,10 +17,10 @@ def test_ringlog_serves_every_version_that_kafka_serves(brokers):
     kafka, _ = brokers
     with RawClient(kafka) as client:
         values = {"client_software_name": "tests", "client_software_version": "1"}
-        answer = ask(client, API_VERSIONS, 4, values)
-    theirs = {one.api_key: range(one.min_version, one.max_version + 1) for one in answer.api_keys}
+        response = ask(client, API_VERSIONS, 4, values)
+    theirs = {api.api_key: range(api.min_version, api.max_version + 1) for api in response.api_keys}
     for api_key, (first, last) in ADVERTISED.items():
         missing = set(theirs[api_key]) - set(range(first, last + 1))
         assert missing == {version for key, version in NOT_SERVED if key == api_key}, api_key
-        # What kio does not know is not compared.
+        # Only versions that kio knows are compared.
         assert KIO_FROM.get(api_key, 0) in theirs[api_key]
