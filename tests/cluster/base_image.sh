@@ -17,11 +17,11 @@ debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv,pyt
   { tail -n 20 "$root.log" >&2; exit 1; }
 rm "$root.log"
 
-# As in the official image: `python` is a word, and pip installs wherever it is told to.
+# As in the official image: there is a `python`, and pip may install into the system's folders.
 ln -s python3 "$root/usr/bin/python"
 rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
 
-# pip in `docker build` meets whatever stands between this machine and the package index.
+# pip in `docker build` uses the same proxy, certificates and index as this machine.
 authorities="${PIP_CERT:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}"
 if [ -r "$authorities" ]; then
   install -m 0644 "$authorities" "$root/etc/ssl/certs/ca-certificates.crt"

@@ -1,4 +1,4 @@
-"""The cluster of compose.yaml, started under a name of its own, and what can be done to it.
+"""The cluster of compose.yaml as a compose project of its own: start, stop, kill, inspect.
 
 Containers are named by their service: "metadata-0", "partition-1", "gateway-0".
 """
@@ -29,7 +29,7 @@ METADATA = "metadata-0"
 PARTITIONS = ("partition-0", "partition-1", "partition-2")
 GATEWAYS = ("gateway-0", "gateway-1")
 SERVICES = (METADATA, *PARTITIONS, *GATEWAYS)
-#: In a profile of its own: joins when a test says so.
+#: In a compose profile of its own: joins when a test starts it.
 NEWCOMER = "partition-3"
 
 _GRPC_PORTS = {"metadata": 9392, "partition": 9292, "gateway": 9192}
@@ -39,13 +39,13 @@ _READY_WITHIN_S = 60.0
 
 
 class Composed:
-    """One project of compose. `up` and `down` it."""
+    """One compose project, which `up` starts and `down` removes."""
 
     def __init__(self, engine: Engine, *, image: str, project: str) -> None:
         self.engine, self.project = engine, project
         self._compose = compose_command(engine)
         #: Time of `compose up`, and the CPU seconds of the machine until then.
-        self.began, self.busy_when_it_began_s = 0.0, 0.0
+        self.started_at, self.busy_before_s = 0.0, 0.0
         self._ports = {name: ReservedPort() for name in GATEWAYS}
         self._environment = {
             **engine.environment,
@@ -56,33 +56,34 @@ class Composed:
 
     def up(self, *services: str) -> None:
         """Starts the cluster, or adds services of a profile. Returns before they are ready."""
-        if not self.began:
-            self.began, self.busy_when_it_began_s = time.monotonic(), busy_s()
+        if not self.started_at:
+            self.started_at, self.busy_before_s = time.monotonic(), busy_s()
         self._run("up", "--detach", *services)
 
     def down(self) -> None:
-        """Ends it, and removes everything that it made."""
+        """Stops the cluster, and removes its containers, volumes and network."""
         try:
             self._run("--profile", "grow", "down", "--volumes", "--timeout", "1")
         finally:
             for port in self._ports.values():
                 port.release()
 
-    def _run(self, *words: str) -> None:
+    def _run(self, *arguments: str) -> None:
         files = [word for path in _FILES for word in ("--file", str(path))]
-        done = subprocess.run(
-            [*self._compose, "--project-name", self.project, *files, *words],
+        completed = subprocess.run(
+            [*self._compose, "--project-name", self.project, *files, *arguments],
             cwd=REPOSITORY,
             env=self._environment,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"compose {words}\n{done.stdout}{done.stderr}"
+        output = completed.stdout + completed.stderr
+        assert completed.returncode == 0, f"compose {arguments}\n{output}"
 
     @property
     def bootstrap(self) -> str:
-        """The gateways, for Kafka clients on this machine: the listener EXTERNAL."""
+        """Bootstrap servers for Kafka clients on this machine: the listener EXTERNAL."""
         return ",".join(self._ports[name].address for name in GATEWAYS)
 
     @cached_property
@@ -90,16 +91,16 @@ class Composed:
         return self.engine.client.networks.get(f"{self.project}_default")
 
     def container(self, name: str) -> Container:
-        """The container of a service, with its present attributes."""
+        """Returns the container of a service, with its current attributes."""
         labels = [
             f"com.docker.compose.project={self.project}",
             f"com.docker.compose.service={name}",
         ]
-        (found,) = self.engine.client.containers.list(all=True, filters={"label": labels})
-        return found
+        (container,) = self.engine.client.containers.list(all=True, filters={"label": labels})
+        return container
 
     def ip(self, name: str) -> str:
-        """Address within the network; another one, maybe, after each start."""
+        """Returns the address in the network; it may change at each start."""
         networks = self.container(name).attrs["NetworkSettings"]["Networks"]
         return str(networks[self.network.name]["IPAddress"])
 
@@ -107,33 +108,33 @@ class Composed:
         return f"{self.ip(name)}:{_GRPC_PORTS[name.partition('-')[0]]}"
 
     def cpu_s(self) -> float:
-        """CPU seconds of all its containers."""
+        """Returns the CPU seconds of all containers."""
         api = self.engine.client.api
-        used = (
+        stats = (
             api.stats(self.container(service).id, stream=False, one_shot=True)
             for service in SERVICES
         )
-        return sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in used) / 1e9
+        return sum(usage["cpu_stats"]["cpu_usage"]["total_usage"] for usage in stats) / 1e9
 
-    def names(self) -> list[str]:
-        """Names of the services that have a container."""
+    def service_names(self) -> list[str]:
+        """Returns the names of the services that have a container."""
         label = f"com.docker.compose.project={self.project}"
-        found = self.engine.client.containers.list(all=True, filters={"label": label})
-        return sorted(one.labels["com.docker.compose.service"] for one in found)
+        containers = self.engine.client.containers.list(all=True, filters={"label": label})
+        return sorted(item.labels["com.docker.compose.service"] for item in containers)
 
     def kill(self, *names: str) -> None:
-        """SIGKILL to the services' processes. They stay down until `start`."""
+        """Kills the processes of services with SIGKILL. They stay down until `start`."""
         for name in names:
             self.container(name).kill("SIGKILL")
 
     def start(self, *names: str) -> None:
-        """Starts what was killed or stopped, and waits until it is ready."""
+        """Starts services that were killed or stopped, and waits until they are ready."""
         for name in names:
             self.container(name).start()
         self.wait_until_ready(*names)
 
-    def mend(self) -> None:
-        """Brings everyone back, whatever a test that failed has left, until all know each other."""
+    def restore(self) -> None:
+        """Starts services that a failed test left stopped or paused; waits until all are alive."""
         for name in SERVICES:
             container = self.container(name)
             if container.status == "paused":
@@ -141,20 +142,20 @@ class Composed:
             elif container.status != "running":
                 container.start()
         self.wait_until_ready(*SERVICES)
-        eventually(self.all_are_alive, within_s=_READY_WITHIN_S, what="members that are alive")
+        eventually(self.are_all_alive, within_s=_READY_WITHIN_S, what="members that are alive")
 
-    def all_are_alive(self) -> bool:
-        """True if the metadata service sees every partition service that it started with."""
-        alive = {one["name"] for one in self.ring_status()["members"] if one["is_alive"]}
+    def are_all_alive(self) -> bool:
+        """True if the metadata service considers every partition service alive."""
+        alive = {member["name"] for member in self.ring_status()["members"] if member["is_alive"]}
         return alive >= set(PARTITIONS)
 
     def wait_until_ready(self, *names: str) -> None:
         """Waits until every service reports that it is ready."""
         for name in names:
             eventually(
-                lambda one=name: self.is_ready(one),  # type: ignore[misc]
+                lambda service=name: self.is_ready(service),  # type: ignore[misc]
                 within_s=_READY_WITHIN_S,
-                what=f"{name} that is ready",
+                what=f"readiness of {name}",
             )
 
     def is_ready(self, name: str) -> bool:
@@ -163,20 +164,20 @@ class Composed:
         return check(self.grpc_address(name), "readiness", timeout_s=5) == "SERVING"
 
     def is_healthy(self, name: str) -> bool:
-        """By the health check of the engine, which asks from within every few seconds."""
+        """True if the health check passes that the engine runs in the container periodically."""
         return bool(self.container(name).attrs["State"]["Health"]["Status"] == "healthy")
 
     def owners(self, topic: str) -> list[str]:
-        """Which partition service has each partition."""
+        """Returns the owner of each partition."""
         with grpc.insecure_channel(self.grpc_address(METADATA)) as channel:
             request = pb.DescribeTopicsRequest(names=[topic])
-            answer = MetadataServiceStub(channel).DescribeTopics(request, timeout=10)
-        (found,) = answer.topics
-        return [partition.owner for partition in found.partitions]
+            response = MetadataServiceStub(channel).DescribeTopics(request, timeout=10)
+        (description,) = response.topics
+        return [partition.owner for partition in description.partitions]
 
-    def ring(self, *words: str) -> str:
-        """Output of `ringlog ring`, run where the metadata service runs."""
-        return self.execute(METADATA, "ringlog", "ring", *words, "--metadata", "localhost:9392")
+    def ring(self, *arguments: str) -> str:
+        """Runs `ringlog ring` in the container of the metadata service, and returns its output."""
+        return self.execute(METADATA, "ringlog", "ring", *arguments, "--metadata", "localhost:9392")
 
     def ring_status(self) -> dict[str, Any]:
         return dict(json.loads(self.ring("status", "--json")))
@@ -188,22 +189,22 @@ class Composed:
         assert status == 0, f"{command} in {name}: {status}\n{text}"
         return text
 
-    def lines(self, name: str) -> list[str]:
-        """Everything it has logged, over all its starts."""
+    def log_lines(self, name: str) -> list[str]:
+        """Returns all lines that a service has logged, over all its starts."""
         return self.container(name).logs().decode(errors="replace").splitlines()
 
     def tail(self) -> str:
-        """The last lines of everyone."""
+        """Returns the last log lines of all services."""
         parts: list[str] = []
-        for name in self.names():
+        for name in self.service_names():
             state = self.container(name).attrs["State"]
             parts.append(f"--- last lines of {name} ({state['Status']}, {state['ExitCode']}):")
-            parts += self.lines(name)[-_TAIL_LINES:]
+            parts += self.log_lines(name)[-_TAIL_LINES:]
         return "\n".join(parts)
 
 
 def compose_command(engine: Engine) -> Sequence[str]:
-    """Compose v2 where the engine's command has it, else 1.29."""
+    """Returns the command of Compose v2 if the docker CLI has it, else of 1.29."""
     if shutil.which("docker") and not _fails(["docker", "compose", "version"], engine):
         return ("docker", "compose")
     need(shutil.which("docker-compose"), "docker compose")
@@ -211,5 +212,7 @@ def compose_command(engine: Engine) -> Sequence[str]:
 
 
 def _fails(command: Iterable[str], engine: Engine) -> bool:
-    done = subprocess.run(list(command), env=engine.environment, capture_output=True, check=False)
-    return done.returncode != 0
+    completed = subprocess.run(
+        list(command), env=engine.environment, capture_output=True, check=False
+    )
+    return completed.returncode != 0

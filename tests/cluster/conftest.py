@@ -1,6 +1,6 @@
-"""One engine, one image, one cluster for all tests here, and their logs beside a failure.
+"""One engine, one image and one cluster for all tests in this folder; failures show their logs.
 
-They end with the last test of the folder: health checks alone take a good part of a core.
+They stop after the last test of the folder: health checks alone use much of a core.
 """
 
 import uuid
@@ -27,8 +27,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.fixture(scope="package")
 def engine() -> Iterator[Engine]:
-    with running_engine() as one:
-        yield one
+    with running_engine() as engine:
+        yield engine
 
 
 @pytest.fixture(scope="package")
@@ -50,14 +50,14 @@ def image(engine: Engine, base: str, project: str) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def client(engine: Engine, base: str, project: str) -> Iterator[str]:
-    """The image of clients within the network."""
+    """Tag of the image with Kafka clients, which run in the network of the cluster."""
     with client_image(engine, base=base, tag=f"{project}-client:latest") as tag:
         yield tag
 
 
 @pytest.fixture(scope="package")
 def started(engine: Engine, image: str, project: str) -> Iterator[Composed]:
-    """The cluster, as compose has started it: on its way, not yet ready."""
+    """The cluster after `compose up`, maybe not ready yet."""
     cluster = Composed(engine, image=image, project=project)
     try:
         cluster.up()
@@ -68,14 +68,14 @@ def started(engine: Engine, image: str, project: str) -> Iterator[Composed]:
 
 @pytest.fixture
 def cluster(started: Composed) -> Composed:
-    """The cluster, ready; whatever the test before did to it, everyone is back."""
-    started.mend()
+    """The cluster with all services ready, also after a test that failed."""
+    started.restore()
     return started
 
 
 @pytest.fixture(scope="package")
 def inside(started: Composed, client: str) -> Iterator[InsideLoad]:
-    """A load on the listener INTERNAL through all that is done to the cluster."""
+    """A load on the listener INTERNAL that runs during all tests of this folder."""
     started.wait_until_ready(*SERVICES)
     with InsideLoad(started, client) as load:
         yield load
@@ -83,7 +83,7 @@ def inside(started: Composed, client: str) -> Iterator[InsideLoad]:
 
 @pytest.fixture(scope="package")
 def newcomer(started: Composed) -> str:
-    """A fourth partition service, on a small disk; it joins at the first test that asks for it."""
+    """A fourth partition service, on a small disk; it joins in the first test that needs it."""
     started.up(NEWCOMER)
     started.wait_until_ready(NEWCOMER)
     return NEWCOMER

@@ -1,8 +1,8 @@
-"""A Docker engine: the one that answers here, or one of our own for as long as the tests run.
+"""A Docker engine: the one that runs on this machine, or one that is started for the tests.
 
-An engine of our own writes no iptables rules and makes no default bridge, so that nothing is left
-of it. Containers of one network reach each other, published ports go through its proxy, and images
-are built on the host's network; more is not needed here.
+An engine that the tests start writes no iptables rules and creates no default bridge, so that it
+leaves nothing behind. Containers of one network reach each other, published ports go through its
+proxy, and images are built on the host's network; the tests need nothing else.
 """
 
 import os
@@ -21,49 +21,49 @@ from docker.errors import DockerException
 from tests.support.tools import need
 from tests.support.waiting import eventually
 
-#: The first answer takes a few seconds; removing what containers left, some more.
-_ANSWERS_WITHIN_S = 60.0
-_ENDS_WITHIN_S = 60.0
-#: A build of an image is one call.
+#: An engine takes a few seconds to start, and longer to remove old containers.
+_READY_WITHIN_S = 60.0
+_STOPPED_WITHIN_S = 60.0
+#: Building an image is one call.
 _CALL_WITHIN_S = 900
 
 
 class Engine(NamedTuple):
-    """An engine that answers at `host` ("unix:///…"), as DOCKER_HOST has it."""
+    """A running engine. `host` ("unix:///…") has the format of DOCKER_HOST."""
 
     host: str
     client: docker.DockerClient
 
     @property
     def environment(self) -> dict[str, str]:
-        """For commands that are to talk to it."""
+        """Environment of commands that use this engine."""
         return {**os.environ, "DOCKER_HOST": self.host}
 
 
 @contextmanager
 def running_engine() -> Iterator[Engine]:
-    """Skips, or fails where all tools are required, if there is none and none can be started."""
-    answering = _answering()
-    if answering is not None:
+    """Finds or starts an engine. Otherwise skips, or fails if all tools are required."""
+    existing = _find_engine()
+    if existing is not None:
         try:
-            yield answering
+            yield existing
         finally:
-            answering.client.close()
+            existing.client.close()
         return
-    need(shutil.which("dockerd"), "a Docker engine that answers, or dockerd to start one")
-    need(os.geteuid() == 0, "a Docker engine that answers, or root to start one")
+    need(shutil.which("dockerd"), "a running Docker engine, or dockerd to start one")
+    need(os.geteuid() == 0, "a running Docker engine, or root to start one")
     with tempfile.TemporaryDirectory(prefix="ringlog-engine-") as folder:
-        yield from _own(Path(folder))
+        yield from _start_engine(Path(folder))
 
 
-def _answering() -> Engine | None:
+def _find_engine() -> Engine | None:
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-    client = _connected(host)
+    client = _connect(host)
     return None if client is None else Engine(host, client)
 
 
-def _connected(host: str) -> docker.DockerClient | None:
-    """A client, if an engine answers."""
+def _connect(host: str) -> docker.DockerClient | None:
+    """Returns a client; None if no engine responds."""
     # Checked first: the library leaves a socket open if nothing listens.
     if host.startswith("unix://") and not _listens(host.removeprefix("unix://")):
         return None
@@ -78,7 +78,7 @@ def _listens(path: str) -> bool:
         return probe.connect_ex(path) == 0
 
 
-def _own(folder: Path) -> Iterator[Engine]:
+def _start_engine(folder: Path) -> Iterator[Engine]:
     host = f"unix://{folder}/docker.sock"
     log = folder / "log"
     with log.open("wb") as output:
@@ -90,16 +90,16 @@ def _own(folder: Path) -> Iterator[Engine]:
             start_new_session=True,
         )
     try:
-        client = _client_of(process, host, log)
+        client = _wait_for_client(process, host, log)
         try:
             yield Engine(host, client)
         finally:
             client.close()
     finally:
-        # On SIGTERM it ends every container first.
+        # On SIGTERM dockerd stops all containers first.
         process.terminate()
         try:
-            process.wait(_ENDS_WITHIN_S)
+            process.wait(_STOPPED_WITHIN_S)
         finally:
             process.kill()
             process.wait()
@@ -107,7 +107,7 @@ def _own(folder: Path) -> Iterator[Engine]:
 
 
 def _unmount(folder: Path) -> None:
-    """Unmounts what it leaves behind: the network namespace of containers on the host's network."""
+    """Unmounts the network namespace of containers on the host's network, which dockerd leaves."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in reversed(mounts):
         if mount.startswith(f"{folder}/"):
@@ -116,7 +116,7 @@ def _unmount(folder: Path) -> None:
 
 def _command(folder: Path, host: str) -> list[str]:
     return [
-        # Nobody is left to stop it where the tests are killed.
+        # Stops dockerd also if the test process is killed.
         *("setpriv", "--pdeathsig", "TERM"),
         *("dockerd", "--host", host, "--pidfile", f"{folder}/pid"),
         *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"),
@@ -124,12 +124,12 @@ def _command(folder: Path, host: str) -> list[str]:
     ]
 
 
-def _client_of(process: subprocess.Popen[bytes], host: str, log: Path) -> docker.DockerClient:
-    def look() -> docker.DockerClient | None:
+def _wait_for_client(process: subprocess.Popen[bytes], host: str, log: Path) -> docker.DockerClient:
+    def connect() -> docker.DockerClient | None:
         need(process.poll() is None, f"a Docker engine: dockerd cannot run here\n{_tail(log)}")
-        return _connected(host)
+        return _connect(host)
 
-    client = eventually(look, within_s=_ANSWERS_WITHIN_S, what="a Docker engine that answers")
+    client = eventually(connect, within_s=_READY_WITHIN_S, what="a Docker engine that responds")
     assert client is not None
     return client
 

@@ -1,4 +1,4 @@
-"""The image under test, and one with a Kafka client in it, both built from this checkout."""
+"""The image under test and an image with a Kafka client, both built from this checkout."""
 
 import io
 import os
@@ -18,7 +18,7 @@ _OFFICIAL = "python:3.13-slim"
 _STAND_IN = "ringlog-test/python:3.13-slim"
 _MAKE_STAND_IN = Path(__file__).with_name("base_image.sh")
 
-#: Real clients, and the load and the checker that the tests of this repository share.
+#: A Kafka client, with the load and the checker of tests/support.
 _CLIENT = """
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
@@ -32,13 +32,13 @@ _CLIENT_FILES = ("constraints.txt", "tests/support", "tests/cluster/load_inside.
 
 
 def base_image(engine: Engine) -> str:
-    """BASE_IMAGE where it is set; else the official one, or a stand-in where that is not here.
+    """Returns BASE_IMAGE if it is set, else the official image or a stand-in, if either is local.
 
-    Nothing is asked of a registry unless there is no other way.
+    Otherwise builds the stand-in; downloads the official image only if that is impossible.
     """
-    given = os.environ.get("BASE_IMAGE")
-    if given:
-        return given
+    configured = os.environ.get("BASE_IMAGE")
+    if configured:
+        return configured
     for name in (_OFFICIAL, _STAND_IN):
         if _has(engine, name):
             return name
@@ -50,7 +50,7 @@ def base_image(engine: Engine) -> str:
 
 @contextmanager
 def ringlog_image(engine: Engine, *, base: str, tag: str) -> Iterator[str]:
-    """The Dockerfile's image under `tag`."""
+    """Builds the image of the Dockerfile under `tag`; removes it at the end."""
     _build(engine, tag, path=str(REPOSITORY), buildargs={"BASE_IMAGE": base})
     try:
         yield tag
@@ -60,7 +60,7 @@ def ringlog_image(engine: Engine, *, base: str, tag: str) -> Iterator[str]:
 
 @contextmanager
 def client_image(engine: Engine, *, base: str, tag: str) -> Iterator[str]:
-    """An image that can run `python -m tests.cluster.load_inside`, under `tag`."""
+    """Builds an image under `tag` that can run `python -m tests.cluster.load_inside`."""
     context = _context({"Dockerfile": _CLIENT.encode()}, _CLIENT_FILES)
     _build(engine, tag, fileobj=context, custom_context=True, buildargs={"BASE_IMAGE": base})
     try:
@@ -79,11 +79,11 @@ def _has(engine: Engine, name: str) -> bool:
 
 def _build(engine: Engine, tag: str, **source: object) -> None:
     try:
-        # The host's network: an engine of our own has no other.
+        # An engine that the tests started has only the host's network.
         engine.client.images.build(tag=tag, rm=True, forcerm=True, network_mode="host", **source)
     except BuildError as error:
-        said = [line.get("stream") or line.get("error") or "" for line in error.build_log]
-        raise AssertionError("".join(said[-40:])) from error
+        lines = [line.get("stream") or line.get("error") or "" for line in error.build_log]
+        raise AssertionError("".join(lines[-40:])) from error
 
 
 def _context(texts: dict[str, bytes], paths: tuple[str, ...]) -> io.BytesIO:

@@ -7,12 +7,12 @@ from tests.cluster.composed import GATEWAYS, Composed
 from tests.support.waiting import eventually
 
 _TOPIC = "from-within"
-#: What the load needs for its end: every answer, then the whole log read again.
+#: Time for the last acknowledgements and for reading the whole log again.
 _VERDICT_WITHIN_S = 240
 
 
 class InsideLoad:
-    """Use it in a `with`; ask for the `verdict` once, when all is over."""
+    """A load to use in a `with`; call `verdict` once, at the end."""
 
     def __init__(self, cluster: Composed, image: str) -> None:
         bootstrap = ",".join(f"{name}:9092" for name in GATEWAYS)
@@ -26,7 +26,7 @@ class InsideLoad:
     def __enter__(self) -> Self:
         try:
             self._container.start()
-            eventually(self._is_under_way, within_s=60, what="a load within the network")
+            eventually(self._has_started, within_s=60, what="a load in the network")
         except BaseException:
             self.__exit__()
             raise
@@ -36,18 +36,18 @@ class InsideLoad:
         self._container.remove(force=True)
 
     def verdict(self) -> dict[str, Any]:
-        """`problems` and how many records were `acknowledged`; ends the load."""
+        """Stops the load; returns its `problems` and the number of `acknowledged` records."""
         self.assert_running()
         self._container.kill("SIGTERM")
         status = self._container.wait(timeout=_VERDICT_WITHIN_S)["StatusCode"]
-        assert status == 0, f"the load within the network: {status}\n{self._log}"
+        assert status == 0, f"the load in the network ended with {status}\n{self._log}"
         return dict(json.loads(self._log.splitlines()[-1]))
 
     def assert_running(self) -> None:
         self._container.reload()
-        assert self._container.status == "running", f"the load within ended\n{self._log}"
+        assert self._container.status == "running", f"the load in the network ended\n{self._log}"
 
-    def _is_under_way(self) -> bool:
+    def _has_started(self) -> bool:
         self.assert_running()
         return "under way" in self._log
 

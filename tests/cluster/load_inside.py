@@ -1,6 +1,6 @@
-"""A checked load from within the network of the cluster: `python -m tests.cluster.load_inside`.
+"""A checked load in the network of the cluster: `python -m tests.cluster.load_inside`.
 
-Runs in a container, on the listener INTERNAL, until SIGTERM; then its last line is the verdict.
+Runs in a container, on the listener INTERNAL, until SIGTERM. Its last line is the verdict.
 """
 
 import json
@@ -10,7 +10,7 @@ import threading
 
 from tests.support.clients.checked_load import CheckedLoad
 
-#: A low rate: this load runs throughout everything that is done to the cluster.
+#: A low rate, because this load runs during all tests of the cluster.
 _PAUSE_S = 0.1
 
 

@@ -1,4 +1,4 @@
-"""Loads of clients on this machine, and what is asked of each at its end."""
+"""Loads of clients on this machine, and the check at the end of each."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,22 +11,24 @@ _PARTITIONS = 6
 
 
 @contextmanager
-def loaded(cluster: Composed, name: str, *, partitions: int = _PARTITIONS) -> Iterator[CheckedLoad]:
-    """A load that is under way on every partition of a topic called after the test `name`."""
+def running_load(
+    cluster: Composed, name: str, *, partitions: int = _PARTITIONS
+) -> Iterator[CheckedLoad]:
+    """Runs a load on every partition of a topic that is named after the test `name`."""
     topic = re.sub(r"[^a-z0-9]+", "-", name.removeprefix("test_")).strip("-")
     with CheckedLoad(cluster.bootstrap, topic, partitions=partitions, pause_s=0.02) as load:
         load.wait_for_acknowledged(5)
         yield load
 
 
-def prove(load: CheckedLoad) -> None:
-    """Records flow on every partition, and nothing was lost, doubled or disordered."""
+def assert_no_loss(load: CheckedLoad) -> None:
+    """Waits for records on every partition; checks for lost, duplicate and reordered records."""
     load.wait_for_acknowledged(20)
     load.finish().assert_clean()
 
 
-def without(member: str, owners: Sequence[str]) -> list[int]:
-    """The partitions that `member` does not have."""
-    left = [n for n, owner in enumerate(owners) if owner != member]
-    assert left, f"{member} has every partition: nothing would be shown"
-    return left
+def partitions_of_others(member: str, owners: Sequence[str]) -> list[int]:
+    """Returns the partitions that `member` does not own."""
+    partitions = [n for n, owner in enumerate(owners) if owner != member]
+    assert partitions, f"{member} owns every partition: the test would show nothing"
+    return partitions

@@ -11,15 +11,15 @@ from tests.support.tools import need
 
 
 @contextmanager
-def pair_cut(cluster: Composed, one: str, other: str) -> Iterator[None]:
+def pair_cut(cluster: Composed, first: str, second: str) -> Iterator[None]:
     """Drops packets between two services, as a broken switch does: neither side gets an error.
 
-    The rules are in the network namespace of `one`, and go when it goes.
+    The rules are in the network namespace of `first`, and end with it.
     """
     need(os.geteuid() == 0, "root to cut a network")
     for tool in ("nsenter", "iptables"):
         need(shutil.which(tool), tool)
-    pid, address = cluster.container(one).attrs["State"]["Pid"], cluster.ip(other)
+    pid, address = cluster.container(first).attrs["State"]["Pid"], cluster.ip(second)
     rules = (["INPUT", "--source", address], ["OUTPUT", "--destination", address])
     for rule in rules:
         _iptables(pid, "--insert", *rule)
@@ -41,6 +41,6 @@ def cut_off(cluster: Composed, name: str) -> Iterator[None]:
         cluster.network.connect(container, aliases=[name])
 
 
-def _iptables(pid: int, *words: str) -> None:
-    command = ["nsenter", "--target", str(pid), "--net", "iptables", *words, "--jump", "DROP"]
+def _iptables(pid: int, *arguments: str) -> None:
+    command = ["nsenter", "--target", str(pid), "--net", "iptables", *arguments, "--jump", "DROP"]
     subprocess.run(command, check=True, capture_output=True)

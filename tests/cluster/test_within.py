@@ -1,11 +1,11 @@
-"""The load within the network, on the listener INTERNAL, from its first record to its last."""
+"""The verdict of the load in the network, on the listener INTERNAL; collected last."""
 
 import pytest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def test_clients_within_the_network_lost_nothing_in_all_of_this(cluster, inside):
+def test_clients_in_the_network_lost_no_record_in_all_tests(cluster, inside):
     verdict = inside.verdict()
     assert not verdict["problems"]
     assert verdict["acknowledged"] > 0
