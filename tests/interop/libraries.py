@@ -1,7 +1,7 @@
-"""The client libraries: how their programs are built, how they run, and what each can do.
+"""The client libraries: how to build and run their programs, and the features that they have.
 
-Each language's folder is copied to build/interop and built there, unless it was built from the same
-sources before; then nothing is downloaded.
+The folder of each language is copied to build/interop and built there. A program that was built
+from the same sources before is not built again, so that nothing is downloaded.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ from tests.support.processes.processes import REPOSITORY
 from tests.support.tools import need
 
 _SOURCES = Path(__file__).parent
-_BUILT = REPOSITORY / "build" / "interop"
+_BUILD_FOLDER = REPOSITORY / "build" / "interop"
 _BUILD_WITHIN_S = 600
 ALL_CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
@@ -30,38 +30,38 @@ class Language(NamedTuple):
     steps: tuple[str, ...]
 
     def build(self) -> Path:
-        """Folder of the built program. Skips, or fails, if a tool is missing."""
+        """Builds the program and returns its folder. Skips, or fails, if a tool is missing."""
         for tool in self.tools:
             need(shutil.which(tool), tool)
-        target = _BUILT / self.folder
-        stamp, state = target / "built", self._state()
+        target = _BUILD_FOLDER / self.folder
+        stamp, digest = target / "built", self._digest()
         # Tests run in several processes, and the first of them builds.
-        with _alone(target.with_suffix(".lock")):
-            if not stamp.is_file() or stamp.read_text() != state:
+        with _locked(target.with_suffix(".lock")):
+            if not stamp.is_file() or stamp.read_text() != digest:
                 shutil.rmtree(target, ignore_errors=True)
                 shutil.copytree(_SOURCES / self.folder, target)
                 for step in self.steps:
                     _run(step, target)
-                stamp.write_text(state)
+                stamp.write_text(digest)
         return target
 
-    def _state(self) -> str:
+    def _digest(self) -> str:
         sources = sorted(path for path in (_SOURCES / self.folder).rglob("*") if path.is_file())
         content = b"".join(path.read_bytes() for path in sources) + repr(self.steps).encode()
         return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Keeps other processes out that use the same file for it."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock on the file `path` that excludes other processes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _run(step: str, folder: Path) -> None:
-    done = subprocess.run(
+    completed = subprocess.run(
         step.split(),
         cwd=folder,
         env={**os.environ, "GOTOOLCHAIN": "local"},
@@ -70,7 +70,7 @@ def _run(step: str, folder: Path) -> None:
         timeout=_BUILD_WITHIN_S,
         check=False,
     )
-    assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
+    assert completed.returncode == 0, f"{step}\n{completed.stdout}\n{completed.stderr}"
 
 
 JAVA = Language(
@@ -87,7 +87,7 @@ NODE = Language("node", ("node", "npm"), ("npm ci --no-audit --no-fund",))
 
 
 class Library(NamedTuple):
-    """`command` runs in the folder where its language is built."""
+    """A client library; `command` runs in the folder in which its language was built."""
 
     name: str
     language: Language
@@ -95,8 +95,8 @@ class Library(NamedTuple):
     codecs: tuple[str, ...] = ALL_CODECS
     assignors: tuple[str, ...] = ("range",)
     has_static_members: bool = True
-    #: What it logs like a complaint where all is well.
-    noise: str = "$^"
+    #: Warnings and errors that it logs although nothing is wrong.
+    expected_complaints: str = "$^"
 
     def start(self, *arguments: str) -> RunningProgram:
         folder = self.language.build()
@@ -104,7 +104,7 @@ class Library(NamedTuple):
         return RunningProgram([*command, *arguments])
 
 
-#: One thread for collecting and the quick compiler: half the processor time for short programs.
+#: The serial collector and the fast compiler halve the CPU time of short programs.
 _JVM = "java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 
 LIBRARIES = (
@@ -112,11 +112,13 @@ LIBRARIES = (
         "kafka-clients",
         JAVA,
         _JVM + " -cp {folder}/classes:{folder}/lib/* Interop",
-        # "consumer" is no assignor but the protocol in which the broker assigns (KIP-848).
+        # "consumer" is not an assignor but the protocol in which the broker assigns (KIP-848).
         assignors=("range", "cooperative-sticky", "consumer"),
     ),
     Library("franz-go", GO, "{folder}/bin/franz", assignors=("range", "cooperative-sticky")),
-    Library("sarama", GO, "{folder}/bin/sarama", noise="Err:kafka server: Not an error"),
+    Library(
+        "sarama", GO, "{folder}/bin/sarama", expected_complaints="Err:kafka server: Not an error"
+    ),
     Library(
         "kafkajs",
         NODE,
@@ -124,8 +126,8 @@ LIBRARIES = (
         codecs=("none", "gzip", "snappy"),
         assignors=("its own",),
         has_static_members=False,
-        noise="rebalanc",
+        expected_complaints="rebalanc",
     ),
 )
-#: Those whose assignor "range" has the same name and meaning.
-SHARING = LIBRARIES[:3]
+#: Libraries whose assignor "range" has the same name and meaning.
+RANGE_LIBRARIES = LIBRARIES[:3]

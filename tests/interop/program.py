@@ -1,15 +1,15 @@
-"""A client library behind a small command-line program: one for each, all with the same commands.
+"""A client library behind a small command-line program; all programs have the same commands.
 
     produce ADDRESS TOPIC COUNT CODEC...
         COUNT idempotent records (acks=all) into partition 0 with the first codec, into 1 with the
-        next, and so on: key "key N", value "value N", header kind=interop. Prints each one's place.
+        next, and so on: key "key N", value "value N", header kind=interop. Prints their positions.
     consume ADDRESS TOPIC GROUP ASSIGNOR [INSTANCE]
-        A member of the group, static where INSTANCE is given. Prints {"assigned": [partition…]}
-        when that changes, and every record; commits what it printed; leaves when its input ends.
+        A member of the group, static if INSTANCE is present. Prints {"assigned": [partition…]}
+        when that changes, and every record; commits them; leaves the group when its input ends.
     admin ADDRESS
-        Answers each line of its input by one: {"is": …} or {"error": Kafka's code}.
+        Responds to each line of its input with a line: {"is": …} or {"error": Kafka's code}.
 
-Answers are JSON, one a line. Logs go to stderr.
+Responses are JSON, one a line. Logs go to stderr.
 """
 
 import json
@@ -20,11 +20,11 @@ from typing import Any, NamedTuple, Self
 
 from tests.support.waiting import eventually
 
-#: The machine may be busy, and some have a virtual machine to start first.
+#: The machine may be busy, and some programs start a virtual machine first.
 _WITHIN_S = 180.0
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Partition and offset of a record."""
 
     partition: int
@@ -32,13 +32,13 @@ class Place(NamedTuple):
 
 
 class RunningProgram:
-    """Use it in a `with`, which ends its input and waits: an error status fails.
+    """A program to use in a `with`, which at its end closes the input and checks the exit status.
 
-    Its output is read all the time, so it never blocks.
+    Threads read its output all the time, so that it never blocks.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.answers: list[Any] = []
+        self.responses: list[Any] = []
         self.log: list[str] = []
         self._popen = subprocess.Popen(
             command,
@@ -50,7 +50,7 @@ class RunningProgram:
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
         readers = [
-            threading.Thread(target=self._read, args=(self._popen.stdout, self._on_answer)),
+            threading.Thread(target=self._read, args=(self._popen.stdout, self._on_response)),
             threading.Thread(target=self._read, args=(self._popen.stderr, self.log.append)),
         ]
         self._readers = readers
@@ -77,27 +77,27 @@ class RunningProgram:
         assert self._popen.stdin is not None
         self._popen.stdin.close()
 
-    def ask(self, line: str) -> Any:
-        """Response to a line of its input."""
+    def send(self, line: str) -> Any:
+        """Writes a line to its input, and returns the response."""
         assert self._popen.stdin is not None
-        known = len(self.answers)
+        count = len(self.responses)
         self._popen.stdin.write(line + "\n")
         self._popen.stdin.flush()
-        self._eventually(lambda: len(self.answers) > known, f"an answer to {line!r}")
-        return self.answers[known]
+        self._eventually(lambda: len(self.responses) > count, f"a response to {line!r}")
+        return self.responses[count]
 
     def wait_for_assignment(self, count: int) -> set[int]:
         """Waits until it owns `count` partitions, and returns them."""
         self._eventually(lambda: len(self.assigned) == count, f"{count} partitions")
         return self.assigned
 
-    def wait_for_records(self, places: Iterable[Place]) -> None:
-        wanted = set(places)
-        self._eventually(lambda: wanted <= set(self.read), f"{len(wanted)} records")
+    def wait_for_records(self, positions: Iterable[Position]) -> None:
+        expected = set(positions)
+        self._eventually(lambda: expected <= set(self.positions), f"{len(expected)} records")
 
     @property
     def assignments(self) -> list[set[int]]:
-        return [set(answer["assigned"]) for answer in self.answers if "assigned" in answer]
+        return [set(line["assigned"]) for line in self.responses if "assigned" in line]
 
     @property
     def assigned(self) -> set[int]:
@@ -105,23 +105,25 @@ class RunningProgram:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        return [answer for answer in self.answers if "offset" in answer]
+        return [line for line in self.responses if "offset" in line]
 
     @property
-    def read(self) -> list[Place]:
-        return [Place(record["partition"], record["offset"]) for record in self.records]
+    def positions(self) -> list[Position]:
+        """Positions of the records that it read or produced, in order."""
+        return [Position(record["partition"], record["offset"]) for record in self.records]
 
     @property
     def tail(self) -> str:
-        return "\n".join([f"answers: {self.answers[-5:]}", *self.log[-40:]])
+        return "\n".join([f"responses: {self.responses[-5:]}", *self.log[-40:]])
 
-    def _eventually(self, look: Any, what: str) -> None:
-        def is_so() -> bool:
-            assert look() or self._popen.poll() is None, f"it ended without {what}\n{self.tail}"
-            return bool(look())
+    def _eventually(self, condition: Any, what: str) -> None:
+        def is_met() -> bool:
+            is_running = self._popen.poll() is None
+            assert condition() or is_running, f"the program ended without {what}\n{self.tail}"
+            return bool(condition())
 
         try:
-            eventually(is_so, within_s=_WITHIN_S, what=what)
+            eventually(is_met, within_s=_WITHIN_S, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.tail}") from None
 
@@ -131,15 +133,15 @@ class RunningProgram:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
-            raise AssertionError(f"it does not end\n{self.tail}") from None
+            raise AssertionError(f"the program does not end\n{self.tail}") from None
         finally:
             for reader in self._readers:
                 reader.join(timeout=_WITHIN_S)
 
-    def _read(self, lines: Any, keep: Any) -> None:
+    def _read(self, lines: Any, append: Any) -> None:
         with lines:
             for line in lines:
-                keep(line.rstrip("\n"))
+                append(line.rstrip("\n"))
 
-    def _on_answer(self, line: str) -> None:
-        self.answers.append(json.loads(line))
+    def _on_response(self, line: str) -> None:
+        self.responses.append(json.loads(line))

@@ -20,7 +20,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.protocol.Errors;
 
-/** What an administrator asks: one command a line, one answer a line. */
+/** Administrative commands: one command a line, one response a line. */
 final class Admins {
   private Admins() {}
 
@@ -29,7 +29,7 @@ final class Admins {
     try (Admin admin = Admin.create(Interop.properties(address))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         try {
-          Interop.print(Map.of("is", answer(admin, address, line.split(" "))));
+          Interop.print(Map.of("is", execute(admin, address, line.split(" "))));
         } catch (ExecutionException refused) {
           Interop.print(Map.of("error", Errors.forException(refused.getCause()).code()));
         } catch (org.apache.kafka.common.KafkaException refused) {
@@ -39,21 +39,21 @@ final class Admins {
     }
   }
 
-  private static Object answer(Admin admin, String address, String[] asked) throws Exception {
-    return switch (asked[0]) {
+  private static Object execute(Admin admin, String address, String[] words) throws Exception {
+    return switch (words[0]) {
       case "create" -> {
-        NewTopic topic = new NewTopic(asked[1], Integer.parseInt(asked[2]), (short) -1);
+        NewTopic topic = new NewTopic(words[1], Integer.parseInt(words[2]), (short) -1);
         admin.createTopics(List.of(topic.configs(Map.of("retention.ms", "1234567")))).all().get();
         yield true;
       }
       case "delete" -> {
-        admin.deleteTopics(List.of(asked[1])).all().get();
+        admin.deleteTopics(List.of(words[1])).all().get();
         yield true;
       }
       case "topics" -> admin.listTopics().names().get();
-      case "partitions" -> describe(admin, asked[1]).partitions().size();
+      case "partitions" -> describe(admin, words[1]).partitions().size();
       case "retention" -> {
-        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, asked[1]);
+        ConfigResource topic = new ConfigResource(ConfigResource.Type.TOPIC, words[1]);
         var configs = admin.describeConfigs(List.of(topic)).all().get();
         yield configs.get(topic).get("retention.ms").value();
       }
@@ -66,29 +66,29 @@ final class Admins {
       case "groups" -> admin.listGroups().all().get().stream().map(GroupListing::groupId).toList();
       case "group" -> {
         ConsumerGroupDescription group =
-            admin.describeConsumerGroups(List.of(asked[1])).all().get().get(asked[1]);
+            admin.describeConsumerGroups(List.of(words[1])).all().get().get(words[1]);
         yield Map.of("state", group.groupState().toString(), "members", group.members().size());
       }
       case "delete-group" -> {
-        admin.deleteConsumerGroups(List.of(asked[1])).all().get();
+        admin.deleteConsumerGroups(List.of(words[1])).all().get();
         yield true;
       }
       case "committed" -> {
         TreeMap<Integer, Long> offsets = new TreeMap<>();
-        admin.listConsumerGroupOffsets(asked[1]).partitionsToOffsetAndMetadata().get()
+        admin.listConsumerGroupOffsets(words[1]).partitionsToOffsetAndMetadata().get()
             .forEach((partition, at) -> offsets.put(partition.partition(), at.offset()));
         yield offsets;
       }
       case "commit" -> {
-        TopicPartition partition = new TopicPartition(asked[2], Integer.parseInt(asked[3]));
-        OffsetAndMetadata offset = new OffsetAndMetadata(Long.parseLong(asked[4]));
-        admin.alterConsumerGroupOffsets(asked[1], Map.of(partition, offset)).all().get();
+        TopicPartition partition = new TopicPartition(words[2], Integer.parseInt(words[3]));
+        OffsetAndMetadata offset = new OffsetAndMetadata(Long.parseLong(words[4]));
+        admin.alterConsumerGroupOffsets(words[1], Map.of(partition, offset)).all().get();
         yield true;
       }
       case "offsets" -> {
-        OffsetSpec spec = at(Long.parseLong(asked[2]));
-        var specs = IntStream.range(0, describe(admin, asked[1]).partitions().size()).boxed()
-            .collect(Collectors.toMap(n -> new TopicPartition(asked[1], n), n -> spec));
+        OffsetSpec spec = at(Long.parseLong(words[2]));
+        var specs = IntStream.range(0, describe(admin, words[1]).partitions().size()).boxed()
+            .collect(Collectors.toMap(n -> new TopicPartition(words[1], n), n -> spec));
         TreeMap<Integer, Long> offsets = new TreeMap<>();
         admin.listOffsets(specs).all().get()
             .forEach((partition, found) -> offsets.put(partition.partition(), found.offset()));
@@ -96,13 +96,13 @@ final class Admins {
       }
       case "transaction" -> {
         Properties properties = Interop.properties(address);
-        properties.put("transactional.id", asked[1]);
+        properties.put("transactional.id", words[1]);
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties)) {
           producer.initTransactions();
         }
         yield true;
       }
-      default -> throw new IllegalArgumentException(asked[0]);
+      default -> throw new IllegalArgumentException(words[0]);
     };
   }
 

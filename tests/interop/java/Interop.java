@@ -41,8 +41,8 @@ public final class Interop {
     }
   }
 
-  static synchronized void print(Object answer) throws Exception {
-    System.out.println(JSON.writeValueAsString(answer));
+  static synchronized void print(Object response) throws Exception {
+    System.out.println(JSON.writeValueAsString(response));
   }
 
   static Properties properties(String address) {
@@ -69,8 +69,8 @@ public final class Interop {
           record.headers().add("kind", "interop".getBytes());
           sent.add(producer.send(record));
         }
-        for (Future<RecordMetadata> one : sent) {
-          print(Map.of("partition", one.get().partition(), "offset", one.get().offset()));
+        for (Future<RecordMetadata> record : sent) {
+          print(Map.of("partition", record.get().partition(), "offset", record.get().offset()));
         }
       }
     }
@@ -91,7 +91,7 @@ public final class Interop {
       properties.put("group.instance.id", rest.get(3));
     }
     try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(properties)) {
-      consumer.subscribe(List.of(rest.get(0)), new Told(consumer));
+      consumer.subscribe(List.of(rest.get(0)), new AssignmentPrinter(consumer));
       Thread listener = new Thread(Interop::waitForEndOfInput);
       listener.start();
       boolean isCommitted = true;
@@ -106,13 +106,13 @@ public final class Interop {
                   "value", record.value(),
                   "kind", new String(record.headers().lastHeader("kind").value())));
         }
-        isCommitted = (isCommitted && records.isEmpty()) || isCommittedNow(consumer);
+        isCommitted = (isCommitted && records.isEmpty()) || commit(consumer);
       }
     }
   }
 
-  /** Not while the group rebalances: then it is tried again, or read again by the next owner. */
-  private static boolean isCommittedNow(KafkaConsumer<String, String> consumer) {
+  /** False while the group rebalances: retry, or leave the records to the next owner. */
+  private static boolean commit(KafkaConsumer<String, String> consumer) {
     try {
       consumer.commitSync();
       return true;
@@ -129,19 +129,20 @@ public final class Interop {
     }
   }
 
-  /** Prints all that is assigned, whenever that changes. */
-  private record Told(KafkaConsumer<String, String> consumer) implements ConsumerRebalanceListener {
+  /** Prints all assigned partitions whenever they change. */
+  private record AssignmentPrinter(KafkaConsumer<String, String> consumer)
+      implements ConsumerRebalanceListener {
     @Override
     public void onPartitionsAssigned(Collection<TopicPartition> added) {
-      tell();
+      printAssignment();
     }
 
     @Override
     public void onPartitionsRevoked(Collection<TopicPartition> revoked) {}
 
-    private void tell() {
+    private void printAssignment() {
       TreeSet<Integer> assigned = new TreeSet<>();
-      consumer.assignment().forEach(one -> assigned.add(one.partition()));
+      consumer.assignment().forEach(partition -> assigned.add(partition.partition()));
       try {
         print(Map.of("assigned", assigned));
       } catch (Exception error) {

@@ -2,7 +2,7 @@
 const readline = require("node:readline");
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require("kafkajs");
 
-// Silences a hint for those who come from version 1.
+// Silences a hint for users of version 1.
 process.env.KAFKAJS_NO_PARTITIONER_WARNING = "1";
 CompressionCodecs[CompressionTypes.Snappy] = require("kafkajs-snappy");
 
@@ -13,7 +13,7 @@ const CODECS = {
   snappy: CompressionTypes.Snappy,
 };
 
-const print = (answer) => console.log(JSON.stringify(answer));
+const print = (response) => console.log(JSON.stringify(response));
 
 function connect(address) {
   return new Kafka({ brokers: [address], clientId: "interop", logLevel: logLevel.WARN });
@@ -39,7 +39,7 @@ async function produce(kafka, [topic, count, ...codecs]) {
 
 // It knows one assignor and no static members.
 async function consume(kafka, [topic, groupId]) {
-  // It comes back from a lost connection as a new member, and the old one is waited for.
+  // After a lost connection it joins as a new member; the group waits until the old one expires.
   const timing = { heartbeatInterval: 200, maxWaitTimeInMs: 500, sessionTimeout: 10_000 };
   const consumer = kafka.consumer({ groupId, ...timing });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
@@ -65,7 +65,7 @@ async function consume(kafka, [topic, groupId]) {
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     await consumer.run({ autoCommit: false, eachBatch });
   };
-  // Where the broker goes while it looks for its coordinator, it leaves it to its user to go on.
+  // If the broker stops while kafkajs looks for the coordinator, its user has to start it again.
   const startAgain = () => start().catch(() => setTimeout(startAgain, 300));
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) setTimeout(startAgain, 300);
@@ -77,12 +77,12 @@ async function consume(kafka, [topic, groupId]) {
 const offsetsOf = (partitions) =>
   Object.fromEntries(partitions.map(({ partition, offset }) => [partition, Number(offset)]));
 
-// What an administrator asks: one command a line.
-const answers = {
+// Administrative commands: one command a line.
+const commands = {
   create: async ({ admin }, topic, partitions) => {
     const configEntries = [{ name: "retention.ms", value: "1234567" }];
-    const one = { topic, numPartitions: Number(partitions), replicationFactor: -1, configEntries };
-    return admin.createTopics({ topics: [one] });
+    const description = { topic, numPartitions: Number(partitions), replicationFactor: -1, configEntries };
+    return admin.createTopics({ topics: [description] });
   },
   delete: async ({ admin }, topic) => {
     await admin.deleteTopics({ topics: [topic] });
@@ -94,15 +94,15 @@ const answers = {
     return topics[0].partitions.length;
   },
   retention: async ({ admin }, name) => {
-    const asked = { type: ConfigResourceTypes.TOPIC, name, configNames: ["retention.ms"] };
-    const { resources } = await admin.describeConfigs({ resources: [asked] });
+    const resource = { type: ConfigResourceTypes.TOPIC, name, configNames: ["retention.ms"] };
+    const { resources } = await admin.describeConfigs({ resources: [resource] });
     return resources[0].configEntries[0].configValue;
   },
   cluster: async ({ admin }) => {
     const { brokers, clusterId } = await admin.describeCluster();
     return { id: clusterId, brokers: brokers.map(({ host, port }) => `${host}:${port}`) };
   },
-  groups: async ({ admin }) => (await admin.listGroups()).groups.map((one) => one.groupId),
+  groups: async ({ admin }) => (await admin.listGroups()).groups.map((group) => group.groupId),
   group: async ({ admin }, groupId) => {
     const { groups } = await admin.describeGroups([groupId]);
     return { state: groups[0].state, members: groups[0].members.length };
@@ -139,7 +139,7 @@ const answers = {
   },
 };
 
-// Some errors come as the only one of several, or as what retrying ended with.
+// Some errors are wrapped in a list of errors, or in the error that ended retries.
 function codeOf(error) {
   const inner = error.errors?.[0] ?? error.groups?.[0] ?? error.cause;
   return error.code ?? error.errorCode ?? (inner && codeOf(inner)) ?? error.message;
@@ -151,7 +151,7 @@ async function serve(kafka) {
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [command, ...rest] = line.split(" ");
     try {
-      print({ is: await answers[command]({ kafka, admin }, ...rest) });
+      print({ is: await commands[command]({ kafka, admin }, ...rest) });
     } catch (error) {
       print({ error: codeOf(error) });
     }

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// admin is what an administrator asks: one command a line.
+// admin executes administrative commands: one command a line.
 type admin struct {
 	address string
 	client  *kadm.Client
@@ -19,56 +19,56 @@ func newAdmin(address string) *admin {
 	return &admin{address, kadm.NewClient(connect(address))}
 }
 
-func (a *admin) answer(line string) (any, error) {
+func (a *admin) execute(line string) (any, error) {
 	ctx := context.Background()
-	asked := strings.Split(line, " ")
-	switch asked[0] {
+	words := strings.Split(line, " ")
+	switch words[0] {
 	case "create":
 		retention := "1234567"
 		configs := map[string]*string{"retention.ms": &retention}
-		_, err := a.client.CreateTopic(ctx, int32(number(asked[2])), -1, configs, asked[1])
+		_, err := a.client.CreateTopic(ctx, int32(number(words[2])), -1, configs, words[1])
 		return true, err
 	case "delete":
-		answers, err := a.client.DeleteTopics(ctx, asked[1])
-		return true, first(err, answers[asked[1]].Err)
+		responses, err := a.client.DeleteTopics(ctx, words[1])
+		return true, first(err, responses[words[1]].Err)
 	case "topics":
 		topics, err := a.client.ListTopics(ctx)
 		return topics.Names(), err
 	case "partitions":
-		topics, err := a.client.ListTopics(ctx, asked[1])
-		return len(topics[asked[1]].Partitions), first(err, topics[asked[1]].Err)
+		topics, err := a.client.ListTopics(ctx, words[1])
+		return len(topics[words[1]].Partitions), first(err, topics[words[1]].Err)
 	case "retention":
-		return a.config(ctx, asked[1], "retention.ms")
+		return a.config(ctx, words[1], "retention.ms")
 	case "cluster":
 		cluster, err := a.client.BrokerMetadata(ctx)
 		brokers := []string{}
-		for _, one := range cluster.Brokers {
-			brokers = append(brokers, fmt.Sprintf("%s:%d", one.Host, one.Port))
+		for _, broker := range cluster.Brokers {
+			brokers = append(brokers, fmt.Sprintf("%s:%d", broker.Host, broker.Port))
 		}
 		return object{"id": cluster.Cluster, "brokers": brokers}, err
 	case "groups":
 		groups, err := a.client.ListGroups(ctx)
 		return groups.Groups(), err
 	case "group":
-		groups, err := a.client.DescribeGroups(ctx, asked[1])
-		group := groups[asked[1]]
+		groups, err := a.client.DescribeGroups(ctx, words[1])
+		group := groups[words[1]]
 		return object{"state": group.State, "members": len(group.Members)}, first(err, group.Err)
 	case "delete-group":
-		answers, err := a.client.DeleteGroups(ctx, asked[1])
-		return true, first(err, answers[asked[1]].Err)
+		responses, err := a.client.DeleteGroups(ctx, words[1])
+		return true, first(err, responses[words[1]].Err)
 	case "committed":
 		offsets := map[int32]int64{}
-		answers, err := a.client.FetchOffsets(ctx, asked[1])
-		answers.Each(func(one kadm.OffsetResponse) { offsets[one.Partition] = one.At })
+		responses, err := a.client.FetchOffsets(ctx, words[1])
+		responses.Each(func(offset kadm.OffsetResponse) { offsets[offset.Partition] = offset.At })
 		return offsets, err
 	case "commit":
 		offsets := kadm.Offsets{}
-		offsets.AddOffset(asked[2], int32(number(asked[3])), int64(number(asked[4])), -1)
-		return true, a.client.CommitAllOffsets(ctx, asked[1], offsets)
+		offsets.AddOffset(words[2], int32(number(words[3])), int64(number(words[4])), -1)
+		return true, a.client.CommitAllOffsets(ctx, words[1], offsets)
 	case "offsets":
-		return a.offsets(ctx, asked[1], int64(number(asked[2])))
+		return a.offsets(ctx, words[1], int64(number(words[2])))
 	case "transaction":
-		client := connect(a.address, kgo.TransactionalID(asked[1]))
+		client := connect(a.address, kgo.TransactionalID(words[1]))
 		defer client.Close()
 		_, _, err := client.ProducerID(ctx)
 		return true, err
@@ -77,14 +77,14 @@ func (a *admin) answer(line string) (any, error) {
 }
 
 func (a *admin) config(ctx context.Context, topic, name string) (string, error) {
-	answers, err := a.client.DescribeTopicConfigs(ctx, topic)
+	responses, err := a.client.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
 		return "", err
 	}
-	configs, err := answers.On(topic, nil)
-	for _, one := range configs.Configs {
-		if one.Key == name {
-			return one.MaybeValue(), err
+	configs, err := responses.On(topic, nil)
+	for _, config := range configs.Configs {
+		if config.Key == name {
+			return config.MaybeValue(), err
 		}
 	}
 	return "", err
@@ -101,9 +101,9 @@ func (a *admin) offsets(ctx context.Context, topic string, timestamp int64) (any
 		list = a.client.ListStartOffsets
 	}
 	offsets := map[int32]int64{}
-	answers, err := list(ctx, topic)
-	answers.Each(func(one kadm.ListedOffset) { offsets[one.Partition] = one.Offset })
-	return offsets, first(err, answers.Error())
+	responses, err := list(ctx, topic)
+	responses.Each(func(listed kadm.ListedOffset) { offsets[listed.Partition] = listed.Offset })
+	return offsets, first(err, responses.Error())
 }
 
 func first(errs ...error) error {

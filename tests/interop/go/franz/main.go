@@ -51,8 +51,8 @@ func connect(address string, more ...kgo.Opt) *kgo.Client {
 	return must(kgo.NewClient(append(more, kgo.SeedBrokers(address), kgo.WithLogger(logger))...))
 }
 
-func produce(address, topic string, count int, named []string) {
-	for partition, codec := range named {
+func produce(address, topic string, count int, codecNames []string) {
+	for partition, codec := range codecNames {
 		client := connect(address,
 			kgo.ProducerBatchCompression(codecs[codec]), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		for n := 0; n < count; n++ {
@@ -73,7 +73,7 @@ func produce(address, topic string, count int, named []string) {
 }
 
 func consume(address, topic, group, assignor string, instance []string) {
-	told := &told{partitions: map[int32]bool{}}
+	printer := &assignmentPrinter{partitions: map[int32]bool{}}
 	options := []kgo.Opt{
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumerGroup(group),
@@ -81,9 +81,9 @@ func consume(address, topic, group, assignor string, instance []string) {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),
 		kgo.HeartbeatInterval(200 * time.Millisecond),
-		kgo.OnPartitionsAssigned(told.change(topic, true)),
-		kgo.OnPartitionsRevoked(told.change(topic, false)),
-		kgo.OnPartitionsLost(told.change(topic, false)),
+		kgo.OnPartitionsAssigned(printer.change(topic, true)),
+		kgo.OnPartitionsRevoked(printer.change(topic, false)),
+		kgo.OnPartitionsLost(printer.change(topic, false)),
 	}
 	for _, id := range instance {
 		options = append(options, kgo.InstanceID(id))
@@ -116,25 +116,25 @@ func consume(address, topic, group, assignor string, instance []string) {
 	}
 }
 
-// told prints all that is assigned, whenever that changes.
-type told struct {
+// assignmentPrinter prints all assigned partitions whenever they change.
+type assignmentPrinter struct {
 	sync.Mutex
 	partitions map[int32]bool
 }
 
-func (t *told) change(topic string, have bool) func(context.Context, *kgo.Client, map[string][]int32) {
+func (p *assignmentPrinter) change(topic string, isAdded bool) func(context.Context, *kgo.Client, map[string][]int32) {
 	return func(_ context.Context, _ *kgo.Client, changed map[string][]int32) {
-		t.Lock()
-		defer t.Unlock()
+		p.Lock()
+		defer p.Unlock()
 		for _, partition := range changed[topic] {
-			if have {
-				t.partitions[partition] = true
+			if isAdded {
+				p.partitions[partition] = true
 			} else {
-				delete(t.partitions, partition)
+				delete(p.partitions, partition)
 			}
 		}
 		assigned := []int{}
-		for partition := range t.partitions {
+		for partition := range p.partitions {
 			assigned = append(assigned, int(partition))
 		}
 		sort.Ints(assigned)
@@ -145,7 +145,7 @@ func (t *told) change(topic string, have bool) func(context.Context, *kgo.Client
 func serve(address string) {
 	lines := bufio.NewScanner(os.Stdin)
 	for admin := newAdmin(address); lines.Scan(); {
-		is, err := admin.answer(lines.Text())
+		is, err := admin.execute(lines.Text())
 		var refused *kerr.Error
 		if errors.As(err, &refused) {
 			print(object{"error": refused.Code})
@@ -158,10 +158,10 @@ func serve(address string) {
 
 var output sync.Mutex
 
-func print(answer object) {
+func print(response object) {
 	output.Lock()
 	defer output.Unlock()
-	fmt.Println(string(must(json.Marshal(answer))))
+	fmt.Println(string(must(json.Marshal(response))))
 }
 
 func number(text string) int { return must(strconv.Atoi(text)) }

@@ -4,7 +4,7 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// admin is what an administrator asks: one command a line.
+// admin executes administrative commands: one command a line.
 type admin struct {
 	address string
 	client  sarama.Client
@@ -16,52 +16,52 @@ func newAdmin(address string) *admin {
 	return &admin{address, client, must(sarama.NewClusterAdminFromClient(client))}
 }
 
-func (a *admin) answer(asked []string) (any, error) {
-	switch asked[0] {
+func (a *admin) execute(words []string) (any, error) {
+	switch words[0] {
 	case "create":
 		retention := "1234567"
 		detail := &sarama.TopicDetail{
-			NumPartitions:     int32(number(asked[2])),
+			NumPartitions:     int32(number(words[2])),
 			ReplicationFactor: -1,
 			ConfigEntries:     map[string]*string{"retention.ms": &retention},
 		}
-		return true, a.cluster.CreateTopic(asked[1], detail, false)
+		return true, a.cluster.CreateTopic(words[1], detail, false)
 	case "delete":
-		return true, a.cluster.DeleteTopic(asked[1])
+		return true, a.cluster.DeleteTopic(words[1])
 	case "topics":
 		topics, err := a.cluster.ListTopics()
 		return keys(topics), err
 	case "partitions":
-		topics, err := a.cluster.DescribeTopics([]string{asked[1]})
+		topics, err := a.cluster.DescribeTopics([]string{words[1]})
 		if err == nil && topics[0].Err != sarama.ErrNoError {
 			err = topics[0].Err
 		}
 		return len(topics[0].Partitions), err
 	case "retention":
-		return a.config(asked[1], "retention.ms")
+		return a.config(words[1], "retention.ms")
 	case "cluster":
 		return a.describe()
 	case "groups":
 		groups, err := a.cluster.ListConsumerGroups()
 		return keys(groups), err
 	case "group":
-		groups, err := a.cluster.DescribeConsumerGroups([]string{asked[1]})
+		groups, err := a.cluster.DescribeConsumerGroups([]string{words[1]})
 		if err == nil && groups[0].Err != sarama.ErrNoError {
 			err = groups[0].Err
 		}
 		return object{"state": groups[0].State, "members": len(groups[0].Members)}, err
 	case "delete-group":
-		return true, a.cluster.DeleteConsumerGroup(asked[1])
+		return true, a.cluster.DeleteConsumerGroup(words[1])
 	case "committed":
-		return a.committed(asked[1])
+		return a.committed(words[1])
 	case "commit":
-		return true, a.commit(asked[1], asked[2], int32(number(asked[3])), int64(number(asked[4])))
+		return true, a.commit(words[1], words[2], int32(number(words[3])), int64(number(words[4])))
 	case "offsets":
-		return a.offsets(asked[1], int64(number(asked[2])))
+		return a.offsets(words[1], int64(number(words[2])))
 	case "transaction":
-		return true, a.transaction(asked[1])
+		return true, a.transaction(words[1])
 	}
-	panic(asked[0])
+	panic(words[0])
 }
 
 func (a *admin) config(topic, name string) (string, error) {
@@ -77,24 +77,24 @@ func (a *admin) config(topic, name string) (string, error) {
 func (a *admin) describe() (any, error) {
 	brokers, _, err := a.cluster.DescribeCluster()
 	addresses := []string{}
-	for _, one := range brokers {
-		addresses = append(addresses, one.Addr())
+	for _, broker := range brokers {
+		addresses = append(addresses, broker.Addr())
 	}
-	metadata, asking := must(a.client.Controller()).GetMetadata(sarama.NewMetadataRequest(
+	metadata, metadataErr := must(a.client.Controller()).GetMetadata(sarama.NewMetadataRequest(
 		sarama.MaxVersion, []string{}))
-	if asking != nil {
-		return nil, asking
+	if metadataErr != nil {
+		return nil, metadataErr
 	}
 	return object{"id": *metadata.ClusterID, "brokers": addresses}, err
 }
 
 func (a *admin) committed(group string) (any, error) {
-	answer, err := a.cluster.ListConsumerGroupOffsets(group, nil)
+	response, err := a.cluster.ListConsumerGroupOffsets(group, nil)
 	if err != nil {
 		return nil, err
 	}
 	offsets := map[int32]int64{}
-	for _, partitions := range answer.Blocks {
+	for _, partitions := range response.Blocks {
 		for partition, block := range partitions {
 			offsets[partition] = block.Offset
 		}

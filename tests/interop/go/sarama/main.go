@@ -67,8 +67,8 @@ func produce(address, topic string, count int, codecs []string) {
 		}
 		check(producer.SendMessages(messages))
 		check(producer.Close())
-		for _, one := range messages {
-			print(object{"partition": one.Partition, "offset": one.Offset})
+		for _, message := range messages {
+			print(object{"partition": message.Partition, "offset": message.Offset})
 		}
 	}
 }
@@ -98,7 +98,7 @@ func consume(address, topic, group, strategy string, instance []string) {
 	check(member.Close())
 }
 
-// reader prints what is assigned in each generation, and what it reads.
+// reader prints the assignment of each generation, and the records that it reads.
 type reader struct{ topic string }
 
 func (r reader) Setup(session sarama.ConsumerGroupSession) error {
@@ -138,7 +138,7 @@ func (reader) ConsumeClaim(
 func serve(address string) {
 	lines := bufio.NewScanner(os.Stdin)
 	for admin := newAdmin(address); lines.Scan(); {
-		is, err := admin.answer(strings.Split(lines.Text(), " "))
+		is, err := admin.execute(strings.Split(lines.Text(), " "))
 		var refused sarama.KError
 		if errors.As(err, &refused) {
 			print(object{"error": int16(refused)})
@@ -151,10 +151,10 @@ func serve(address string) {
 
 var output sync.Mutex
 
-func print(answer object) {
+func print(response object) {
 	output.Lock()
 	defer output.Unlock()
-	fmt.Println(string(must(json.Marshal(answer))))
+	fmt.Println(string(must(json.Marshal(response))))
 }
 
 func number(text string) int { return must(strconv.Atoi(text)) }
