@@ -21,7 +21,7 @@ rm "$root.log"
 ln -s python3 "$root/usr/bin/python"
 rm -f "$root"/usr/lib/python3*/EXTERNALLY-MANAGED
 
-# pip in `docker build` uses the same proxy, certificates and index as this machine.
+# pip in `docker build` has to trust the same certificate authorities as this machine.
 authorities="${PIP_CERT:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}"
 if [ -r "$authorities" ]; then
   install -m 0644 "$authorities" "$root/etc/ssl/certs/ca-certificates.crt"

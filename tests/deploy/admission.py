@@ -1,8 +1,8 @@
-"""The guard of scaling down, asked as an API server asks it: its CEL is evaluated for real.
+"""The guard of scaling down: evaluates its CEL expressions as an API server does.
 
-What the API server hands to the expressions is written down from its types: AdmissionRequest
+The input of the expressions follows the types of the API server: AdmissionRequest
 (admission.k8s.io/v1), and for `kubectl scale` an autoscaling/v1 Scale, which has the selector as
-text, no labels, no generation, and no `replicas` where they are 0.
+text, no labels, no generation, and no `replicas` if they are 0.
 """
 
 import celpy
@@ -21,39 +21,40 @@ class Guard:
 
     def refusal(self, old, new, *, request):
         """Reason for which the change is refused, or None. Changes outside the policy pass."""
-        known = {
+        variables_by_name = {
             name: json_to_cel(value)
             for name, value in (("object", new), ("oldObject", old), ("request", request))
         }
-        conditions = (one["expression"] for one in self._spec["matchConditions"])
-        if not all(_evaluated(one, known) for one in conditions):
+        conditions = (condition["expression"] for condition in self._spec["matchConditions"])
+        if not all(_evaluate(condition, variables_by_name) for condition in conditions):
             return None
         variables = celpy.celtypes.MapType()
-        known["variables"] = variables
-        for one in self._spec["variables"]:
-            variables[celpy.celtypes.StringType(one["name"])] = _evaluated(one["expression"], known)
+        variables_by_name["variables"] = variables
+        for variable in self._spec["variables"]:
+            value = _evaluate(variable["expression"], variables_by_name)
+            variables[celpy.celtypes.StringType(variable["name"])] = value
         (validation,) = self._spec["validations"]
-        if _evaluated(validation["expression"], known):
+        if _evaluate(validation["expression"], variables_by_name):
             return None
-        return str(_evaluated(validation["messageExpression"], known))
+        return str(_evaluate(validation["messageExpression"], variables_by_name))
 
     def update(self, before, after, annotations=None, **changed):
-        """A change of the StatefulSet, as of `kubectl apply`, `edit` or `patch`."""
+        """Returns the refusal of a change by `kubectl apply`, `edit` or `patch`, or None."""
         old = self._stateful_set(before, {}, **changed)
         new = self._stateful_set(after, annotations, **changed)
         return self.refusal(old, new, request={"namespace": "ringlog"})
 
     def _stateful_set(self, replicas, annotations, *, labels=None):
-        found = self.stateful_set
-        metadata = {**found["metadata"], "generation": 7}
+        workload = self.stateful_set
+        metadata = {**workload["metadata"], "generation": 7}
         if annotations is not None:
             metadata["annotations"] = annotations
-        selector = found["spec"]["selector"] if labels is None else labels
-        spec = {**found["spec"], "replicas": replicas, "selector": selector}
-        return {**found, "metadata": metadata, "spec": spec}
+        selector = workload["spec"]["selector"] if labels is None else labels
+        spec = {**workload["spec"], "replicas": replicas, "selector": selector}
+        return {**workload, "metadata": metadata, "spec": spec}
 
     def scale(self, before, after, selector=None):
-        """A change of the scale subresource, as of `kubectl scale` or an autoscaler."""
+        """Returns the refusal of a change by `kubectl scale` or an autoscaler, or None."""
         if selector is None:
             labels = self.stateful_set["spec"]["selector"]["matchLabels"]
             selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
@@ -72,6 +73,6 @@ def _scale(replicas, selector):
     }
 
 
-def _evaluated(expression, known):
-    compiling = celpy.Environment()
-    return compiling.program(compiling.compile(expression)).evaluate(known)
+def _evaluate(expression, variables):
+    environment = celpy.Environment()
+    return environment.program(environment.compile(expression)).evaluate(variables)

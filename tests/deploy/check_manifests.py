@@ -1,8 +1,8 @@
-"""Everything that rendered manifests are checked for, as a list of findings.
+"""Checks rendered manifests with all rules, and lists the findings.
 
     kubectl kustomize deploy/k8s/overlays/production | python -m tests.deploy.check_manifests
 
-prints the findings, or how much there was to check, and ends with status 1 where it found any.
+prints the findings, or the number of objects if there are none. It exits with 1 if there are any.
 """
 
 import sys
@@ -38,8 +38,8 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def findings(objects: Sequence[Object], rules: Sequence[Rule] = RULES) -> list[str]:
-    """Findings about the objects of one installation, a line each, with the rule's name."""
+def find_problems(objects: Sequence[Object], rules: Sequence[Rule] = RULES) -> list[str]:
+    """Returns findings about the objects of one installation, a line each, with the rule's name."""
     manifests = Manifests(objects)
     return [line for rule in rules for line in _lines(rule, manifests)]
 
@@ -48,13 +48,13 @@ def _lines(rule: Rule, manifests: Manifests) -> list[str]:
     try:
         return [f"{rule.__name__}: {line}" for line in rule(manifests)]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        # An object that is not of its shape; `schema` says what is wrong with it.
+        # A malformed object; `schema` reports the details.
         return [f"{rule.__name__}: cannot be checked: {type(error).__name__} {error}"]
 
 
 def main() -> int:
     objects = load(sys.stdin.read())
-    found = findings(objects)
+    found = find_problems(objects)
     sys.stdout.write("\n".join(found or [f"{len(objects)} objects, nothing found"]) + "\n")
     return int(bool(found))
 

@@ -1,4 +1,4 @@
-"""Rendered Kubernetes manifests, as Kubernetes would see them: objects, pods, what selects what."""
+"""Rendered Kubernetes manifests: objects, pods, selectors and names, as Kubernetes reads them."""
 
 import copy
 import json
@@ -21,43 +21,43 @@ K8S = ROOT / "deploy" / "k8s"
 
 Object = dict[str, Any]
 
-#: The first whose kustomize has replacements.
+#: The first version whose kustomize has replacements.
 _KUBECTL_MIN = (1, 22)
 
 
 def render(folder: Path) -> list[Object]:
-    """The objects of a kustomization; a fresh copy each time, to be changed at will."""
+    """Renders a kustomization; returns a copy of its objects that the caller may change."""
     return copy.deepcopy(_rendered(folder))
 
 
 @cache
 def _rendered(folder: Path) -> list[Object]:
     need(_version() >= _KUBECTL_MIN, f"kubectl of at least {'.'.join(map(str, _KUBECTL_MIN))}")
-    done = subprocess.run(
+    completed = subprocess.run(
         ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
     )
-    assert not done.returncode, done.stderr
-    return load(done.stdout)
+    assert not completed.returncode, completed.stderr
+    return load(completed.stdout)
 
 
 def _version() -> tuple[int, int]:
     """Version of the installed kubectl; (0, 0) if there is none."""
     if shutil.which("kubectl") is None:
         return 0, 0
-    done = subprocess.run(
+    completed = subprocess.run(
         ["kubectl", "version", "--client", "--output=json"], capture_output=True, check=True
     )
-    version = json.loads(done.stdout)["clientVersion"]
+    version = json.loads(completed.stdout)["clientVersion"]
     return int(version["major"]), int(re.match(r"\d+", version["minor"])[0])
 
 
 def load(text: str) -> list[Object]:
-    """The objects of a YAML stream."""
-    return [one for one in yaml.safe_load_all(text) if one]
+    """Parses the objects of a YAML stream."""
+    return [item for item in yaml.safe_load_all(text) if item]
 
 
 def walk(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every (path, key, value) below `node`."""
+    """Yields (path, key, value) of every mapping entry below `node`."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield f"{path}.{key}", key, value
@@ -70,14 +70,14 @@ def walk(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
 def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
     """True if a LabelSelector, or a plain map of labels, selects an object with `labels`."""
     selector = selector or {}
-    wanted = selector.get("matchLabels", {} if "matchExpressions" in selector else selector)
+    required = selector.get("matchLabels", {} if "matchExpressions" in selector else selector)
     expressions = selector.get("matchExpressions", [])
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _holds(one, labels) for one in expressions
+    return all(labels.get(key) == value for key, value in required.items()) and all(
+        _matches(expression, labels) for expression in expressions
     )
 
 
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def _matches(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     value = labels.get(expression["key"])
     match expression["operator"]:
         case "In":
@@ -92,7 +92,7 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod of a StatefulSet: what its template says, with what Kubernetes adds by ordinal."""
+    """One pod of a StatefulSet: its template, with the fields that Kubernetes adds by ordinal."""
 
     workload: Object
     ordinal: int
@@ -103,7 +103,7 @@ class Pod:
 
     @property
     def ip(self) -> str:
-        """A stand-in for the IP that Kubernetes would give it."""
+        """Fake IP, unique by name, in place of the one that Kubernetes would assign."""
         digest = crc32(self.name.encode())
         return f"10.{digest & 255}.{digest >> 8 & 255}.{self.ordinal + 1}"
 
@@ -113,9 +113,9 @@ class Pod:
 
     @property
     def labels(self) -> dict[str, str]:
-        given = self.workload["spec"]["template"]["metadata"].get("labels", {})
+        labels = self.workload["spec"]["template"]["metadata"].get("labels", {})
         return {
-            **given,
+            **labels,
             "apps.kubernetes.io/pod-index": str(self.ordinal),
             "statefulset.kubernetes.io/pod-name": self.name,
         }
@@ -130,7 +130,7 @@ class Pod:
 
     @property
     def ports(self) -> dict[str, int]:
-        return {one["name"]: one["containerPort"] for one in self.container.get("ports", [])}
+        return {port["name"]: port["containerPort"] for port in self.container.get("ports", [])}
 
 
 class Manifests:
@@ -143,7 +143,7 @@ class Manifests:
         return [item for item in self.objects if item["kind"] in kinds]
 
     def find(self, kind: str, name: str) -> Object | None:
-        return next((one for one in self.of(kind) if one["metadata"]["name"] == name), None)
+        return next((item for item in self.of(kind) if item["metadata"]["name"] == name), None)
 
     @property
     def workloads(self) -> list[Object]:
@@ -152,9 +152,9 @@ class Manifests:
     @property
     def pods(self) -> list[Pod]:
         return [
-            Pod(one, ordinal)
-            for one in self.of("StatefulSet")
-            for ordinal in range(one["spec"].get("replicas", 1))
+            Pod(workload, ordinal)
+            for workload in self.of("StatefulSet")
+            for ordinal in range(workload["spec"].get("replicas", 1))
         ]
 
     def pods_of(self, workload: str) -> list[Pod]:
@@ -165,9 +165,9 @@ class Manifests:
         return [pod for pod in self.pods if selector and selects(selector, pod.labels)]
 
     def resolve(self, host: str, namespace: str) -> list[Pod]:
-        """The pods behind a name inside the Kubernetes cluster, as its DNS has it, or an IP."""
-        if named_by_ip := [pod for pod in self.pods if pod.ip == host]:
-            return named_by_ip
+        """Returns the pods behind an IP or a DNS name of the Kubernetes cluster."""
+        if pods_by_ip := [pod for pod in self.pods if pod.ip == host]:
+            return pods_by_ip
         match = re.fullmatch(r"(?:([a-z0-9-]+)\.)??([a-z0-9-]+)(?:\.([a-z0-9-]+)\.svc)?", host)
         if match is None or (match[3] or namespace) != namespace:
             return []
@@ -185,6 +185,6 @@ class Manifests:
         ]
 
 
-def who(one: Object) -> str:
-    """`Kind/name`, for findings."""
-    return f"{one['kind']}/{one['metadata']['name']}"
+def identify(item: Object) -> str:
+    """Returns `Kind/name`, for findings."""
+    return f"{item['kind']}/{item['metadata']['name']}"

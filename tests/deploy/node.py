@@ -1,7 +1,7 @@
 """Pods as real processes on this machine.
 
-The command and the environment are those of the manifests; only addresses and folders are of this
-machine, as flags, which win over the environment.
+The command and the environment are those of the manifests. Addresses and folders are those of this
+machine; they are set by flags, which take precedence over the environment.
 """
 
 import sys
@@ -28,23 +28,25 @@ class Node:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._manifests = Manifests(render(K8S / "overlays" / "local"))
         self._folder, self._stack = folder, stack
-        self._ports: defaultdict[str, ReservedPort] = defaultdict(self._port)
+        self._ports: defaultdict[str, ReservedPort] = defaultdict(self._reserve_port)
         self.processes: dict[str, BrokerProcess] = {}
 
-    def _port(self) -> ReservedPort:
+    def _reserve_port(self) -> ReservedPort:
         port = ReservedPort()
         self._stack.callback(port.release)
         return port
 
     def address(self, name: str, listener: str = "grpc") -> str:
-        """Address at which a pod listens; `listener` may be one of a gateway."""
+        """Returns the address at which a pod listens; gateways have several `listener`s."""
         return self._ports[f"{name} {listener}"].address
 
     def start(self, name: str, **settings: str) -> BrokerProcess:
-        """Starts a pod, with more settings (with _ for . in their names)."""
+        """Starts a pod with additional settings (`_` in their names stands for `.`)."""
         pod = self._pod(name)
-        own = self._own(name) | {key.replace("_", "."): text for key, text in settings.items()}
-        command = [sys.executable, *pod.container["command"][1:], *set_arguments(own)]
+        flags = self._local_settings(name) | {
+            key.replace("_", "."): text for key, text in settings.items()
+        }
+        command = [sys.executable, *pod.container["command"][1:], *set_arguments(flags)]
         process = BrokerProcess(name, command, environment=environment(pod, self._manifests))
         self._stack.callback(process.kill)
         self.processes[name] = process
@@ -53,19 +55,19 @@ class Node:
     def _pod(self, name: str) -> Pod:
         return next(pod for pod in self._manifests.pods if pod.name == name)
 
-    def _own(self, name: str) -> dict[str, str]:
-        own = {"grpc.listen": self.address(name)}
+    def _local_settings(self, name: str) -> dict[str, str]:
+        local = {"grpc.listen": self.address(name)}
         if not name.startswith("metadata"):
-            own["metadata.address"] = self.address("metadata-0")
+            local["metadata.address"] = self.address("metadata-0")
         if name.startswith("partition"):
-            own["grpc.advertised.address"] = self.address(name)
+            local["grpc.advertised.address"] = self.address(name)
         if not name.startswith("gateway"):
-            return own | {"data.dir": str(self._folder / name)}
-        kafka = [f"{one}://{self.address(name, one)}" for one in ("INTERNAL", "EXTERNAL")]
-        return own | {"listeners": ",".join(kafka)}
+            return local | {"data.dir": str(self._folder / name)}
+        kafka = [f"{label}://{self.address(name, label)}" for label in ("INTERNAL", "EXTERNAL")]
+        return local | {"listeners": ",".join(kafka)}
 
     def passes(self, name: str, probe: str) -> bool:
-        """True if a probe of a pod would pass now."""
+        """True if a probe of a pod passes now."""
         service = self._pod(name).container[probe]["grpc"]["service"]
         with grpc.insecure_channel(self.address(name)) as channel:
             stub = health_pb2_grpc.HealthStub(channel)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.deploy.manifests import K8S
 
-#: A change of the overlay's text: what is there, and what takes its place.
+#: A change of the overlay's text: the old and the new text.
 Change = tuple[str, str]
 
 _PER_GATEWAY = "components/load-balancer-per-gateway"
@@ -24,7 +24,7 @@ def in_namespace(name: str) -> Change:
     return "namespace: ringlog", f"namespace: {name}"
 
 
-def production(folder: Path, *changes: Change) -> Path:
+def write_production(folder: Path, *changes: Change) -> Path:
     """Writes a changed copy of `overlays/production` into `folder`, and returns `folder`."""
     text = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
     for before, after in (*changes, ("../../", f"{_up(folder)}{K8S.relative_to('/')}/")):
@@ -35,5 +35,5 @@ def production(folder: Path, *changes: Change) -> Path:
 
 
 def _up(folder: Path) -> str:
-    """The way from a folder to the root: kustomize takes no absolute paths."""
+    """Returns the relative path from a folder to the root: kustomize accepts no absolute paths."""
     return "../" * len(folder.resolve().relative_to("/").parts)

@@ -1,7 +1,7 @@
-"""The settings that the process in a pod ends up with: its environment, and the real readers.
+"""The effective settings of the process in a pod, read by the code of the service.
 
-The environment is made as the kubelet makes it (envFrom, then env in order, with `$(NAME)` of what
-stands before); then the own `main` of the service reads it, up to where it would start to run.
+The environment is built as the kubelet does (envFrom, then env in order; `$(NAME)` refers to an
+earlier variable). Then the `main` of the service reads it, up to where it would start to run.
 """
 
 import importlib
@@ -20,13 +20,13 @@ from metadata_svc.store_config import StoreSettings
 from partition_svc.config import PartitionSettings
 from tests.deploy.manifests import Manifests, Object, Pod
 
-#: What each service calls its own.
+#: The settings class of each service.
 CLASSES: dict[str, type[Any]] = {
     "gateway_svc": GatewaySettings,
     "metadata_svc": MetadataSettings,
     "partition_svc": PartitionSettings,
 }
-#: Where the nodes are, as Kubernetes 1.35 copies it onto pods.
+#: The zone of the nodes, which Kubernetes 1.35 copies to labels of pods.
 ZONE = "zone-a"
 
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -34,55 +34,55 @@ _LABEL_FIELD = re.compile(r"metadata\.labels\['([^']+)'\]")
 
 
 class NoSettings(Exception):
-    """A pod cannot start with what it is given. The text says why."""
+    """Raised if a pod cannot start with its settings. The text says why."""
 
 
 def service_of(pod: Pod) -> str:
-    """The Python package that the pod runs. Raises NoSettings."""
+    """Returns the Python package that the pod runs. Raises NoSettings."""
     command = pod.container.get("command", [])
     if command[:2] != ["python", "-m"] or len(command) != 3 or command[2] not in CLASSES:
-        raise NoSettings(f"the command {command} starts none of our services")
+        raise NoSettings(f"the command {command} starts no service of ringlog")
     return str(command[2])
 
 
 def settings_of(pod: Pod, manifests: Manifests) -> Any:
-    """An instance of the settings class of the pod's service. Raises NoSettings."""
+    """Returns an instance of the settings class of the pod's service. Raises NoSettings."""
     service = service_of(pod)
     return _read(service, environment(pod, manifests)).of(CLASSES[service])
 
 
 def store_of(pod: Pod, manifests: Manifests) -> StoreSettings:
-    """Store in which a metadata pod keeps its state. Raises NoSettings."""
+    """Returns the store settings of a metadata pod. Raises NoSettings."""
     return _read(service_of(pod), environment(pod, manifests)).of(StoreSettings)
 
 
 def environment(pod: Pod, manifests: Manifests) -> dict[str, str]:
-    """The environment of the pod's container. Raises NoSettings."""
+    """Returns the environment of the pod's container. Raises NoSettings."""
     result: dict[str, str] = {}
     for source in pod.container.get("envFrom", []):
         result |= _config_map(manifests, source["configMapRef"]["name"])
-    for one in pod.container.get("env", []):
-        if one["name"] in result:
-            raise NoSettings(f"{one['name']} is given twice")
-        result[one["name"]] = _value(one, pod, result)
+    for variable in pod.container.get("env", []):
+        if variable["name"] in result:
+            raise NoSettings(f"{variable['name']} is set twice")
+        result[variable["name"]] = _value(variable, pod, result)
     return result
 
 
 def _config_map(manifests: Manifests, name: str) -> dict[str, str]:
-    found = manifests.find("ConfigMap", name)
-    if found is None:
+    config_map = manifests.find("ConfigMap", name)
+    if config_map is None:
         raise NoSettings(f"there is no ConfigMap {name}")
-    return dict(found.get("data", {}))
+    return dict(config_map.get("data", {}))
 
 
-def _value(one: Object, pod: Pod, before: dict[str, str]) -> str:
-    if "valueFrom" in one:
-        return _field(one["valueFrom"]["fieldRef"]["fieldPath"], pod)
-    text = str(one["value"])
-    unknown = [name for name in _REFERENCE.findall(text) if name not in before]
+def _value(variable: Object, pod: Pod, earlier: dict[str, str]) -> str:
+    if "valueFrom" in variable:
+        return _field(variable["valueFrom"]["fieldRef"]["fieldPath"], pod)
+    text = str(variable["value"])
+    unknown = [name for name in _REFERENCE.findall(text) if name not in earlier]
     if unknown:
-        raise NoSettings(f"{one['name']} refers to {unknown[0]}, which does not stand before it")
-    return _REFERENCE.sub(lambda match: before[match[1]], text)
+        raise NoSettings(f"{variable['name']} refers to {unknown[0]}, which is not defined earlier")
+    return _REFERENCE.sub(lambda match: earlier[match[1]], text)
 
 
 def _field(path: str, pod: Pod) -> str:
@@ -100,19 +100,19 @@ def _field(path: str, pod: Pod) -> str:
     return fields[path]
 
 
-def _read(service: str, given: dict[str, str]) -> Configuration:
+def _read(service: str, variables: dict[str, str]) -> Configuration:
     main = importlib.import_module(f"{service}.__main__")
     read: list[Configuration] = []
 
-    def reading(*args: Any, **more: Any) -> Configuration:
-        read.append(read_settings(*args, **more))
+    def record(*args: Any, **kwargs: Any) -> Configuration:
+        read.append(read_settings(*args, **kwargs))
         return read[-1]
 
     errors = io.StringIO()
     with (
-        patch.object(main, "read_settings", reading),
+        patch.object(main, "read_settings", record),
         patch.object(main, "run", Mock(return_value=0)),
-        patch.dict(os.environ, given, clear=True),
+        patch.dict(os.environ, variables, clear=True),
         patch.object(sys, "argv", [service]),
         redirect_stderr(errors),
     ):

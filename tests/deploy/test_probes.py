@@ -1,4 +1,4 @@
-"""Real processes with the settings of the pods, asked what Kubernetes and clients ask them."""
+"""Probes and Metadata responses of real processes with the settings of the pods."""
 
 from contextlib import ExitStack
 
@@ -30,25 +30,27 @@ def test_liveness_depends_on_no_other_service_and_readiness_on_the_cluster(node)
     for name in ("partition-0", "gateway-0"):
         node.processes[name].wait_for_line("metadata service lost")
         assert node.passes(name, "livenessProbe")
-        assert node.passes(name, "readinessProbe"), "what is known is served on"
+        assert node.passes(name, "readinessProbe"), (
+            "a service that lost the metadata service still serves requests"
+        )
 
 
 def test_metadata_names_the_address_of_the_listener(node):
     for name in PODS:
         node.start(name)
     node.wait_for("gateway-0", "readinessProbe")
-    assert _brokers(node, "INTERNAL") == {(0, "gateway-0.gateway.ringlog.svc:9092")}
-    assert _brokers(node, "EXTERNAL") == {(0, "localhost:31090")}
+    assert _list_brokers(node, "INTERNAL") == {(0, "gateway-0.gateway.ringlog.svc:9092")}
+    assert _list_brokers(node, "EXTERNAL") == {(0, "localhost:31090")}
 
 
-def _brokers(node, listener):
-    """Brokers that a client of a listener is given: (node id, host:port)."""
+def _list_brokers(node, listener):
+    """Returns the brokers in Metadata of a listener: (node id, host:port)."""
     client = AdminClient({"bootstrap.servers": node.address("gateway-0", listener)})
-    found = client.list_topics(timeout=30).brokers
-    return {(one.id, f"{one.host}:{one.port}") for one in found.values()}
+    brokers = client.list_topics(timeout=30).brokers.values()
+    return {(broker.id, f"{broker.host}:{broker.port}") for broker in brokers}
 
 
-def test_a_pod_that_is_stopped_ends_well(node):
+def test_pods_exit_with_status_0_when_they_are_stopped(node):
     for name in PODS:
         node.start(name)
     for name in PODS:

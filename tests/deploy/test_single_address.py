@@ -1,4 +1,4 @@
-"""Two gateways behind one load balancer: to clients they are one broker that is always there."""
+"""Two gateways behind one load balancer: clients see one broker, which is always available."""
 
 from contextlib import ExitStack
 from itertools import count
@@ -16,7 +16,7 @@ RECORDS = 200
 
 
 class LoadBalancer(Proxy):
-    """Sends each connection to the next of its targets: those that are ready."""
+    """Connects clients to its targets in turn; `targets` are the gateways that are ready."""
 
     def __init__(self, targets):
         self.targets = targets
@@ -29,12 +29,12 @@ class LoadBalancer(Proxy):
 
     @target.setter
     def target(self, _):
-        """A proxy begins without one."""
+        """Ignores the empty target that Proxy starts with."""
 
 
 @pytest.fixture
 def running(tmp_path):
-    """The processes, and what is in front of all gateways: its address is what they advertise."""
+    """Running pods, and the load balancer whose address all gateways advertise."""
     with ExitStack() as stack:
         node = Node(tmp_path, stack)
         balancer = LoadBalancer([node.address(name, "EXTERNAL") for name in GATEWAYS])
@@ -42,35 +42,35 @@ def running(tmp_path):
         for name in ("metadata-0", "partition-0"):
             node.start(name)
         for name in GATEWAYS:
-            inside = f"INTERNAL://{node.address(name, 'INTERNAL')}"
-            listeners = f"{inside},EXTERNAL://{balancer.address}"
+            internal = f"INTERNAL://{node.address(name, 'INTERNAL')}"
+            listeners = f"{internal},EXTERNAL://{balancer.address}"
             node.start(name, advertised_listeners=listeners)
         for name in node.processes:
             node.wait_for(name, "readinessProbe")
         yield node, balancer
 
 
-def test_clients_produce_to_and_read_every_partition(running):
+def test_clients_produce_to_every_partition_and_read_it(running):
     address = running[1].address
-    assert len(_admin_with_topic(address).list_topics(timeout=30).brokers) == 1
+    assert len(_create_topic(address).list_topics(timeout=30).brokers) == 1
     producer = _producer(address)
-    assert _read(address, _sent(producer, "one")) == []
+    assert _find_mismatches(address, _send(producer, "one")) == []
 
 
 def test_clients_continue_when_a_gateway_leaves(running):
-    """Which id stands for all is another one then, too."""
+    """Clients then see the broker with the id of the other gateway."""
     node, balancer = running
     address = balancer.address
-    admin = _admin_with_topic(address)
+    admin = _create_topic(address)
     producer = _producer(address)
-    before = _sent(producer, "before")
+    before = _send(producer, "before")
     node.processes["gateway-0"].kill()
     balancer.targets = [node.address("gateway-1", "EXTERNAL")]
-    assert _read(address, before | _sent(producer, "after")) == []
+    assert _find_mismatches(address, before | _send(producer, "after")) == []
     assert list(admin.list_topics(timeout=30).brokers) == [1]
 
 
-def _admin_with_topic(address):
+def _create_topic(address):
     admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     admin.create_topics([NewTopic("t", PARTITIONS, 1)])["t"].result(30)
     return admin
@@ -80,7 +80,7 @@ def _producer(address):
     return Producer({"bootstrap.servers": address, "enable.idempotence": True, "log_level": 0})
 
 
-def _sent(producer, prefix):
+def _send(producer, prefix):
     """Sends records to every partition; returns their values when all are acknowledged."""
     failed = []
 
@@ -96,9 +96,9 @@ def _sent(producer, prefix):
     return values
 
 
-def _read(address, expected):
-    """Reads as many records as are expected; returns those that were not, or are missing."""
-    # Without anything to commit, closing a consumer asks for no coordinator.
+def _find_mismatches(address, expected):
+    """Reads as many records as are expected; returns missing and unexpected values."""
+    # Without commits, a consumer that is closed does not look for its coordinator.
     consumer = Consumer(
         {
             "bootstrap.servers": address,
@@ -108,13 +108,13 @@ def _read(address, expected):
         }
     )
     consumer.assign([TopicPartition("t", number, 0) for number in range(PARTITIONS)])
-    found = []
+    values = []
     try:
-        while len(found) < len(expected):
+        while len(values) < len(expected):
             record = consumer.poll(30)
-            assert record is not None, f"only {len(found)} records"
+            assert record is not None, f"only {len(values)} records"
             if record.error() is None:
-                found.append(record.value())
+                values.append(record.value())
     finally:
         consumer.close()
-    return sorted(expected.symmetric_difference(found))
+    return sorted(expected.symmetric_difference(values))

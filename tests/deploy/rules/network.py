@@ -1,29 +1,29 @@
-"""Rules of the network: Services find ports, and policies open the named paths only."""
+"""Rules of the network: Services lead to ports, and policies allow the listed paths only."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tests.deploy.manifests import Manifests, Object, Pod, selects, who
+from tests.deploy.manifests import Manifests, Object, Pod, identify, selects
 from tests.deploy.pod_settings import NoSettings, store_of
 
 _NAME = "kubernetes.io/metadata.name"
 
 
-class Place(NamedTuple):
-    """Source or target of a call: a pod by its labels, or an address outside (no labels)."""
+class Peer(NamedTuple):
+    """Source or target of a call: a pod by its labels, or an external address (no labels)."""
 
     name: str
     namespace: str
     labels: dict[str, str] | None
 
 
-_ELSEWHERE = (
-    Place("a client in Kubernetes", "apps", {"app": "client"}),
-    Place("a client outside", "", None),
+_CLIENTS = (
+    Peer("a client in Kubernetes", "apps", {"app": "client"}),
+    Peer("a client outside", "", None),
 )
-_DNS = Place("dns", "kube-system", {"k8s-app": "kube-dns"})
+_DNS = Peer("dns", "kube-system", {"k8s-app": "kube-dns"})
 
-#: Allowed calls: source, target and port of the container.
+#: Allowed calls: source, target, and port of the container.
 _PATHS = {
     ("gateway", "metadata", "grpc"),
     ("gateway", "partition", "grpc"),
@@ -36,47 +36,49 @@ _PATHS = {
 
 
 def services(manifests: Manifests) -> Iterator[str]:
-    """Each selects pods of one workload and leads to ports that they have."""
-    for one in manifests.of("Service"):
-        pods = manifests.selected_by(one)
+    """Each Service selects pods of one workload and leads to ports that they have."""
+    for service in manifests.of("Service"):
+        pods = manifests.selected_by(service)
         if len({pod.workload["metadata"]["name"] for pod in pods}) != 1:
-            yield f"{who(one)}: selects {[pod.name for pod in pods]}"
-        for port in one["spec"]["ports"]:
+            yield f"{identify(service)}: selects {[pod.name for pod in pods]}"
+        for port in service["spec"]["ports"]:
             target = port.get("targetPort", port["port"])
             for pod in pods:
                 if target not in (*pod.ports, *pod.ports.values()):
-                    yield f"{who(one)}: {pod.name} has no port {target}"
+                    yield f"{identify(service)}: {pod.name} has no port {target}"
 
 
 def paths(manifests: Manifests) -> Iterator[str]:
-    """Network policies let the required calls through, and nothing else."""
-    ours, ports = _ours(manifests)
-    for source in (*ours, *_ELSEWHERE):
-        for target in ours:
+    """Network policies allow the required calls, and nothing else."""
+    peers, ports = _services(manifests)
+    for source in (*peers, *_CLIENTS):
+        for target in peers:
             for name, port in ports[target.name].items():
-                is_wanted = (source.name, target.name, name) in _PATHS
-                if _passes(manifests, source, target, port, "TCP") != is_wanted:
-                    what = "does not reach" if is_wanted else "reaches"
-                    yield f"{source.name} {what} {name} of {target.name}"
-    for source in ours:
+                is_allowed = (source.name, target.name, name) in _PATHS
+                if _passes(manifests, source, target, port, "TCP") != is_allowed:
+                    verb = "does not reach" if is_allowed else "reaches"
+                    yield f"{source.name} {verb} {name} of {target.name}"
+    for source in peers:
         for protocol in ("UDP", "TCP"):
             if not _passes(manifests, source, _DNS, 53, protocol):
                 yield f"{source.name} cannot look up names over {protocol}"
-        for place in _ELSEWHERE:
-            if _passes(manifests, source, place, 443, "TCP"):
-                yield f"{source.name} reaches {place.name}"
+        for client in _CLIENTS:
+            if _passes(manifests, source, client, 443, "TCP"):
+                yield f"{source.name} reaches {client.name}"
 
 
 def etcd(manifests: Manifests) -> Iterator[str]:
-    """If metadata is kept in an etcd, the metadata service reaches it; others never do."""
-    endpoints = {one for pod in manifests.pods_of("metadata") for one in _endpoints(pod, manifests)}
+    """If metadata is stored in etcd, the metadata service reaches it; other services never do."""
+    endpoints = {
+        endpoint for pod in manifests.pods_of("metadata") for endpoint in _endpoints(pod, manifests)
+    }
     for endpoint in endpoints or {"etcd.etcd.svc:2379"}:
         host, _, port = endpoint.rpartition(":")
-        there = Place("etcd", host.removesuffix(".svc").rpartition(".")[2], {"app": "etcd"})
-        for source in _ours(manifests)[0]:
-            is_wanted = bool(endpoints) and source.name == "metadata"
-            if _passes(manifests, source, there, int(port), "TCP") != is_wanted:
-                yield f"{source.name} {'does not reach' if is_wanted else 'reaches'} {endpoint}"
+        target = Peer("etcd", host.removesuffix(".svc").rpartition(".")[2], {"app": "etcd"})
+        for source in _services(manifests)[0]:
+            is_allowed = bool(endpoints) and source.name == "metadata"
+            if _passes(manifests, source, target, int(port), "TCP") != is_allowed:
+                yield f"{source.name} {'does not reach' if is_allowed else 'reaches'} {endpoint}"
 
 
 def _endpoints(pod: Pod, manifests: Manifests) -> tuple[str, ...]:
@@ -87,77 +89,78 @@ def _endpoints(pod: Pod, manifests: Manifests) -> tuple[str, ...]:
 
 
 def policies(manifests: Manifests) -> Iterator[str]:
-    """Each is about pods that exist; every pod has one that denies whatever no other allows."""
+    """Each policy selects existing pods; each pod has a policy that denies all other traffic."""
     for pod in manifests.pods:
-        if not any(_denies(one, pod.labels) for one in manifests.of("NetworkPolicy")):
+        if not any(_denies(policy, pod.labels) for policy in manifests.of("NetworkPolicy")):
             yield f"{pod.name}: no policy denies it everything else"
-    for one in manifests.of("NetworkPolicy"):
-        if not any(selects(one["spec"]["podSelector"], pod.labels) for pod in manifests.pods):
-            yield f"{who(one)}: selects no pod"
+    for policy in manifests.of("NetworkPolicy"):
+        selector = policy["spec"]["podSelector"]
+        if not any(selects(selector, pod.labels) for pod in manifests.pods):
+            yield f"{identify(policy)}: selects no pod"
 
 
 def _denies(policy: Object, labels: dict[str, str]) -> bool:
     spec = policy["spec"]
-    is_about_all = set(spec.get("policyTypes", [])) == {"Ingress", "Egress"}
-    opens = spec.get("ingress") or spec.get("egress")
-    return is_about_all and not opens and selects(spec["podSelector"], labels)
+    has_both_types = set(spec.get("policyTypes", [])) == {"Ingress", "Egress"}
+    allows = spec.get("ingress") or spec.get("egress")
+    return has_both_types and not allows and selects(spec["podSelector"], labels)
 
 
-def _ours(manifests: Manifests) -> tuple[list[Place], dict[str, dict[str, int]]]:
-    places, ports = [], {}
+def _services(manifests: Manifests) -> tuple[list[Peer], dict[str, dict[str, int]]]:
+    peers, ports = [], {}
     for pod in manifests.pods:
         name = pod.workload["metadata"]["name"]
         if name not in ports:
-            places.append(Place(name, pod.namespace, pod.labels))
+            peers.append(Peer(name, pod.namespace, pod.labels))
             ports[name] = pod.ports
-    return places, ports
+    return peers, ports
 
 
-def _passes(manifests: Manifests, source: Place, target: Place, port: int, protocol: str) -> bool:
-    """Both ends must let it through. Elsewhere there are no policies that we know of."""
-    leaves = _allows(manifests, "Egress", source, target, port, protocol)
-    return leaves and _allows(manifests, "Ingress", target, source, port, protocol)
+def _passes(manifests: Manifests, source: Peer, target: Peer, port: int, protocol: str) -> bool:
+    """True if the policies of both ends allow it. Clients are assumed to have no policies."""
+    is_sent = _allows(manifests, "Egress", source, target, port, protocol)
+    return is_sent and _allows(manifests, "Ingress", target, source, port, protocol)
 
 
 def _allows(
-    manifests: Manifests, way: str, here: Place, there: Place, port: int, protocol: str
+    manifests: Manifests, direction: str, pod: Peer, other: Peer, port: int, protocol: str
 ) -> bool:
-    about = [
-        one
-        for one in manifests.of("NetworkPolicy")
-        if here.labels is not None
-        and one["metadata"].get("namespace") == here.namespace
-        and way in one["spec"].get("policyTypes", ["Ingress"])
-        and selects(one["spec"]["podSelector"], here.labels)
+    policies = [
+        policy
+        for policy in manifests.of("NetworkPolicy")
+        if pod.labels is not None
+        and policy["metadata"].get("namespace") == pod.namespace
+        and direction in policy["spec"].get("policyTypes", ["Ingress"])
+        and selects(policy["spec"]["podSelector"], pod.labels)
     ]
-    peers, rules = ("from", "ingress") if way == "Ingress" else ("to", "egress")
-    return not about or any(
-        _has_port(rule, port, protocol) and _has_peer(rule.get(peers), there, here.namespace)
-        for one in about
-        for rule in one["spec"].get(rules, [])
+    peers, rules = ("from", "ingress") if direction == "Ingress" else ("to", "egress")
+    return not policies or any(
+        _has_port(rule, port, protocol) and _has_peer(rule.get(peers), other, pod.namespace)
+        for policy in policies
+        for rule in policy["spec"].get(rules, [])
     )
 
 
 def _has_port(rule: Object, port: int, protocol: str) -> bool:
     ports = rule.get("ports")
     return not ports or any(
-        one.get("protocol", "TCP") == protocol and one.get("port", port) == port for one in ports
+        item.get("protocol", "TCP") == protocol and item.get("port", port) == port for item in ports
     )
 
 
-def _has_peer(peers: list[Any] | None, there: Place, home: str) -> bool:
-    return not peers or any(_is_peer(one, there, home) for one in peers)
+def _has_peer(peers: list[Any] | None, other: Peer, namespace: str) -> bool:
+    return not peers or any(_is_peer(peer, other, namespace) for peer in peers)
 
 
-def _is_peer(peer: Object, there: Place, home: str) -> bool:
+def _is_peer(peer: Object, other: Peer, namespace: str) -> bool:
     if "ipBlock" in peer:
-        return there.labels is None
-    if there.labels is None:
+        return other.labels is None
+    if other.labels is None:
         return False
     namespaces = peer.get("namespaceSelector")
-    is_there = (
-        there.namespace == home
+    is_in_namespace = (
+        other.namespace == namespace
         if namespaces is None
-        else selects(namespaces, {_NAME: there.namespace})
+        else selects(namespaces, {_NAME: other.namespace})
     )
-    return is_there and selects(peer.get("podSelector"), there.labels)
+    return is_in_namespace and selects(peer.get("podSelector"), other.labels)
