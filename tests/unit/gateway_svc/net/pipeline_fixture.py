@@ -1,4 +1,4 @@
-"""A pipeline whose requests finish when a test, or a random generator, lets them."""
+"""A pipeline whose requests finish when a test or a random generator resolves their futures."""
 
 import asyncio
 import random
@@ -116,11 +116,11 @@ class RandomPipeline(PipelineFixture):
     def __init__(self, rng: random.Random, frames: list[bytes]) -> None:
         super().__init__()
         self.rng = rng
-        self.left = list(frames)
+        self.unsent = list(frames)
         self.is_paused = False
 
     def start(self, frame):
-        """Frames that begin with `later` are deferred requests that start an exclusive one."""
+        """Also starts frames `later`: deferred requests that start an exclusive one."""
         if not frame.startswith(b"later"):
             return super().start(frame)
         self.started.append(frame)
@@ -129,8 +129,8 @@ class RandomPipeline(PipelineFixture):
 
     def arrive(self) -> None:
         count = self.rng.randrange(1, 4)
-        self.pipeline.accept(self.left[:count])
-        del self.left[:count]
+        self.pipeline.accept(self.unsent[:count])
+        del self.unsent[:count]
         self.pipeline.start()
 
     def toggle_reading(self) -> None:

@@ -1,4 +1,4 @@
-"""A server with nothing but `net` in it: each test decides how frames are answered."""
+"""A server with real connections, whose frames are handled by a function of the test."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +32,7 @@ def echo(frame: bytes | memoryview) -> list[bytes]:
     return [framed(bytes(frame))]
 
 
-class Held(PendingResponse):
+class PendingEcho(PendingResponse):
     """A response that echoes its frame when the test resolves `future`."""
 
     def __init__(self, frame: bytes | memoryview) -> None:
@@ -50,7 +50,7 @@ class Held(PendingResponse):
 
 @dataclass
 class NetServer:
-    """A listening server; `connect` gives a plain asyncio client."""
+    """A listening server; `connect` opens a connection to it."""
 
     connections: ClientConnections
     memory: RequestMemory
@@ -63,7 +63,7 @@ class NetServer:
 
 @asynccontextmanager
 async def serving(
-    answer: FrameHandler = echo,
+    handle_frame: FrameHandler = echo,
     *,
     memory_bytes_max: int = 64 << 20,
     connections_max: int = 1000,
@@ -79,7 +79,7 @@ async def serving(
         limits=replace(LIMITS, **limits),
         memory=memory,
         scratch=new_scratch(),
-        connect=lambda peer: answer,
+        connect=lambda peer: handle_frame,
         admit=connections.admit,
         remove=connections.remove,
         loop_budget=SMALL_BUDGET,

@@ -6,7 +6,7 @@ import pytest
 from gateway_svc.dispatch.reply import Deferred, Disconnect, Parts, TaskResponse
 from gateway_svc.net.connection import ALLOWANCE_BYTES, UNANSWERED_MAX
 from gateway_svc.wire.violations import ProtocolViolation
-from tests.unit.gateway_svc.net.serving import Held, echo, framed, run, serving, until
+from tests.unit.gateway_svc.net.serving import PendingEcho, echo, framed, run, serving, until
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes:
@@ -16,7 +16,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
 
 
 async def read_end(reader: asyncio.StreamReader) -> bytes:
-    """What is left before the server closes; a reset counts as a close."""
+    """Reads until the server closes; a reset counts as a close."""
     async with asyncio.timeout(20):
         try:
             return await reader.read()
@@ -24,7 +24,7 @@ async def read_end(reader: asyncio.StreamReader) -> bytes:
             return b""
 
 
-def test_requests_in_one_packet_are_answered_in_order():
+def test_requests_in_one_packet_get_responses_in_order():
     async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
@@ -36,7 +36,7 @@ def test_requests_in_one_packet_are_answered_in_order():
     run(scenario)
 
 
-def test_a_request_of_many_megabytes_arrives_whole():
+def test_request_of_many_megabytes_is_received():
     async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
@@ -48,7 +48,7 @@ def test_a_request_of_many_megabytes_arrives_whole():
     run(scenario)
 
 
-def test_a_request_that_trickles_in_is_answered():
+def test_request_received_byte_by_byte_gets_a_response():
     async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
@@ -65,8 +65,8 @@ def test_a_request_that_trickles_in_is_answered():
 @pytest.mark.parametrize(
     "sent", [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", framed(b"violation"), framed(b"disconnect")]
 )
-def test_a_violation_is_logged_in_one_line_and_ends_only_its_connection(sent, caplog):
-    def answer(frame):
+def test_violation_is_logged_in_one_line_and_closes_only_its_connection(sent, caplog):
+    def handle_frame(frame):
         if frame == b"violation":
             raise ProtocolViolation("no such thing")
         if frame == b"disconnect":
@@ -74,7 +74,7 @@ def test_a_violation_is_logged_in_one_line_and_ends_only_its_connection(sent, ca
         return echo(frame)
 
     async def scenario() -> None:
-        async with serving(answer) as server:
+        async with serving(handle_frame) as server:
             bystander, bystander_writer = await server.connect()
             reader, writer = await server.connect()
             writer.write(sent)
@@ -89,7 +89,7 @@ def test_a_violation_is_logged_in_one_line_and_ends_only_its_connection(sent, ca
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["closing 127.0.0.1"]
 
 
-def test_answers_written_before_a_violation_still_arrive():
+def test_responses_before_a_violation_are_received():
     async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
@@ -120,7 +120,7 @@ class Poll(Deferred):
         return None
 
 
-def test_a_long_poll_ends_when_its_client_leaves():
+def test_long_poll_is_cancelled_when_its_client_disconnects():
     async def scenario() -> None:
         poll = Poll()
         async with serving(lambda frame: poll) as server:
@@ -135,13 +135,13 @@ def test_a_long_poll_ends_when_its_client_leaves():
 
 def test_receiving_stops_while_a_connection_holds_too_much():
     async def scenario() -> None:
-        held: list[Held] = []
+        pending: list[PendingEcho] = []
 
-        def answer(frame):
-            held.append(Held(frame))
-            return held[-1]
+        def handle_frame(frame):
+            pending.append(PendingEcho(frame))
+            return pending[-1]
 
-        async with serving(answer, held_bytes_max=1 << 20) as server:
+        async with serving(handle_frame, held_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
             request = framed(b"x" * (256 << 10))
             writer.write(request * 200)  # 50 MiB
@@ -149,13 +149,13 @@ def test_receiving_stops_while_a_connection_holds_too_much():
             for _ in range(50):
                 await asyncio.sleep(0.001)
             assert server.memory.used < (1 << 20) + 2 * len(request)
-            assert len(held) < 8
-            answered = 0
-            while answered < 200:
-                while held:
-                    held.pop(0).future.set_result(None)
+            assert len(pending) < 8
+            received = 0
+            while received < 200:
+                while pending:
+                    pending.pop(0).future.set_result(None)
                 await read_frame(reader)
-                answered += 1
+                received += 1
             writer.close()
 
     run(scenario)
@@ -163,30 +163,30 @@ def test_receiving_stops_while_a_connection_holds_too_much():
 
 def test_receiving_stops_while_a_connection_has_too_many_requests():
     async def scenario() -> None:
-        held: list[Held] = []
+        pending: list[PendingEcho] = []
 
-        def answer(frame):
-            held.append(Held(frame))
-            return held[-1]
+        def handle_frame(frame):
+            pending.append(PendingEcho(frame))
+            return pending[-1]
 
-        async with serving(answer) as server:
+        async with serving(handle_frame) as server:
             reader, writer = await server.connect()
-            # More than one receive buffer holds, so that the second read can be refused.
+            # More than one receive buffer, so that the second read can be paused.
             writer.write(framed(b"x" * 250) * 5000)
-            await until(lambda: len(held) >= UNANSWERED_MAX)
+            await until(lambda: len(pending) >= UNANSWERED_MAX)
             for _ in range(50):
                 await asyncio.sleep(0.001)
-            assert len(held) < 2 * UNANSWERED_MAX
+            assert len(pending) < 2 * UNANSWERED_MAX
             for _ in range(5000):
-                while held:
-                    held.pop(0).future.set_result(None)
+                while pending:
+                    pending.pop(0).future.set_result(None)
                 await read_frame(reader)
             writer.close()
 
     run(scenario)
 
 
-def test_one_request_may_be_larger_than_what_a_connection_may_hold():
+def test_request_may_be_larger_than_the_limit_of_a_connection():
     async def scenario() -> None:
         async with serving(held_bytes_max=1 << 16) as server:
             reader, writer = await server.connect()
@@ -220,7 +220,7 @@ def test_incomplete_requests_that_fill_the_memory_do_not_block_connections_perma
     run(scenario)
 
 
-def test_requests_far_beyond_the_memory_are_all_answered():
+def test_requests_far_beyond_the_memory_all_get_responses():
     """Even if clients that were served first stay connected and send nothing more."""
 
     async def scenario() -> None:
@@ -228,13 +228,13 @@ def test_requests_far_beyond_the_memory_are_all_answered():
             request = framed(b"x" * (600 << 10))
             clients = [await server.connect() for _ in range(12)]
 
-            async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 for _ in range(3):
                     writer.write(request)
                 for _ in range(3):
                     assert len(await read_frame(reader)) == 600 << 10
 
-            await asyncio.gather(*(ask(*client) for client in clients))
+            await asyncio.gather(*(send(*client) for client in clients))
             assert server.memory.used < 12 * ALLOWANCE_BYTES
             for _, writer in clients:
                 writer.close()
@@ -252,7 +252,7 @@ def test_a_connection_that_waits_for_memory_is_resumed_by_the_check_of_timeouts(
         async with serving(memory_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
             server.memory.acquire(1 << 20)
-            assert server.memory.may_grow(IdleWaiter())  # and holds the overcommit from now on
+            assert server.memory.may_grow(IdleWaiter())  # and holds the overcommit afterwards
             writer.write(framed(b"x" * (600 << 10)))
             await until(lambda: server.memory.used > (1 << 20) + ALLOWANCE_BYTES)
             server.memory.used -= 1 << 20  # as `release`, without notifying the waiters
@@ -263,20 +263,20 @@ def test_a_connection_that_waits_for_memory_is_resumed_by_the_check_of_timeouts(
     run(scenario)
 
 
-#: More than the system's socket buffers take.
+#: Larger than the socket buffers of the system.
 LARGE = 16 << 20
 
 
-def test_no_request_is_started_for_a_client_that_does_not_read():
+def test_requests_do_not_start_while_the_client_does_not_read():
     async def scenario() -> None:
         started = 0
 
-        def answer(frame):
+        def handle_frame(frame):
             nonlocal started
             started += 1
             return [framed(b"a" * LARGE)]
 
-        async with serving(answer) as server:
+        async with serving(handle_frame) as server:
             reader, writer = await server.connect()
             reader._transport.pause_reading()
             writer.write(framed(b"more"))
@@ -294,7 +294,7 @@ def test_no_request_is_started_for_a_client_that_does_not_read():
 
 
 def check_in(server, seconds: float) -> None:
-    """Checks every connection as if that much time had passed."""
+    """Checks the timeouts of every connection as if `seconds` had passed."""
     now = asyncio.get_running_loop().time() + seconds
     for connection in server.accepted:
         connection.check_timeouts(now)
@@ -323,7 +323,7 @@ def test_a_client_stuck_in_the_middle_of_a_request_is_closed(caplog):
     async def scenario() -> None:
         async with serving(stalled_s=30.0) as server:
             reader, writer = await server.connect()
-            writer.write(framed(b"never whole")[:-1])
+            writer.write(framed(b"incomplete")[:-1])
             await until(lambda: server.memory.used > 0)
             check_in(server, 29)
             assert len(server.connections) == 1
@@ -341,7 +341,7 @@ def test_a_client_that_does_not_read_its_responses_is_disconnected():
         async with serving(lambda frame: [framed(b"a" * LARGE)], stalled_s=30.0) as server:
             reader, writer = await server.connect()
             reader._transport.pause_reading()
-            writer.write(framed(b"give"))
+            writer.write(framed(b"request"))
             await until(lambda: server.memory.used > 1 << 20)
             check_in(server, 0)
             check_in(server, 31)
@@ -353,16 +353,16 @@ def test_a_client_that_does_not_read_its_responses_is_disconnected():
 
 def test_an_overdue_request_expires_at_the_check_of_timeouts():
     async def scenario() -> None:
-        held: list[Held] = []
+        pending: list[PendingEcho] = []
 
-        def answer(frame):
-            held.append(Held(frame))
-            return held[-1]
+        def handle_frame(frame):
+            pending.append(PendingEcho(frame))
+            return pending[-1]
 
-        async with serving(answer) as server:
+        async with serving(handle_frame) as server:
             reader, writer = await server.connect()
             writer.write(framed(b"late"))
-            await until(lambda: bool(held))
+            await until(lambda: bool(pending))
             check_in(server, 61)
             assert await read_frame(reader) == b"expired"
             writer.close()
@@ -372,20 +372,20 @@ def test_an_overdue_request_expires_at_the_check_of_timeouts():
 
 def test_a_draining_connection_responds_to_received_requests_and_closes():
     async def scenario() -> None:
-        held: list[Held] = []
+        pending: list[PendingEcho] = []
 
-        def answer(frame):
-            held.append(Held(frame))
-            return held[-1]
+        def handle_frame(frame):
+            pending.append(PendingEcho(frame))
+            return pending[-1]
 
-        async with serving(answer) as server:
+        async with serving(handle_frame) as server:
             reader, writer = await server.connect()
             writer.write(framed(b"one", b"two"))
-            await until(lambda: len(held) == 2)
+            await until(lambda: len(pending) == 2)
             server.accepted[0].drain()
             writer.write(framed(b"too late"))
-            for one in held:
-                one.future.set_result(None)
+            for response in pending:
+                response.future.set_result(None)
             assert await read_end(reader) == framed(b"one", b"two")
             writer.close()
 

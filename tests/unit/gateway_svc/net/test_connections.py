@@ -2,10 +2,10 @@ import asyncio
 import logging
 
 from gateway_svc.net import connections as connections_module
-from tests.unit.gateway_svc.net.serving import Held, echo, framed, run, serving, until
+from tests.unit.gateway_svc.net.serving import PendingEcho, echo, framed, run, serving, until
 
 
-async def closed(reader: asyncio.StreamReader) -> bool:
+async def is_closed(reader: asyncio.StreamReader) -> bool:
     async with asyncio.timeout(20):
         try:
             return await reader.read() == b""
@@ -20,7 +20,7 @@ def test_connections_over_the_limit_are_refused_with_one_log_line(caplog):
             await until(lambda: len(server.connections) == 2)
             for _ in range(5):
                 reader, writer = await server.connect()
-                assert await closed(reader)
+                assert await is_closed(reader)
                 writer.close()
             kept[0][1].write(framed(b"still served"))
             assert await kept[0][0].readexactly(16) == framed(b"still served")
@@ -42,7 +42,7 @@ def test_connections_from_one_address_have_their_own_limit(caplog):
             _, writer = await server.connect()
             await until(lambda: len(server.connections) == 1)
             refused, refused_writer = await server.connect()
-            assert await closed(refused)
+            assert await is_closed(refused)
             refused_writer.close()
             writer.close()
 
@@ -66,23 +66,23 @@ def test_a_connection_that_ends_counts_no_more_against_the_limits():
 
 def test_a_drain_waits_for_responses_and_closes_idle_connections_at_once():
     async def scenario() -> None:
-        held: list[Held] = []
+        pending: list[PendingEcho] = []
 
         def respond_later(frame):
-            held.append(Held(frame))
-            return held[-1]
+            pending.append(PendingEcho(frame))
+            return pending[-1]
 
         async with serving(respond_later) as server:
             idle, idle_writer = await server.connect()
             busy, busy_writer = await server.connect()
-            busy_writer.write(framed(b"ask"))
-            await until(lambda: len(held) == 1 and len(server.connections) == 2)
+            busy_writer.write(framed(b"request"))
+            await until(lambda: len(pending) == 1 and len(server.connections) == 2)
             server.listener.close()
             draining = asyncio.ensure_future(server.connections.drain(grace_s=20))
-            assert await closed(idle)
+            assert await is_closed(idle)
             assert not draining.done()
-            held[0].future.set_result(None)
-            assert await busy.read() == framed(b"ask")
+            pending[0].future.set_result(None)
+            assert await busy.read() == framed(b"request")
             await draining
             idle_writer.close()
             busy_writer.close()
@@ -92,12 +92,12 @@ def test_a_drain_waits_for_responses_and_closes_idle_connections_at_once():
 
 def test_a_drain_aborts_connections_that_do_not_finish_in_time(caplog):
     async def scenario() -> None:
-        async with serving(Held) as server:
+        async with serving(PendingEcho) as server:
             reader, writer = await server.connect()
-            writer.write(framed(b"for ever"))
+            writer.write(framed(b"never done"))
             await until(lambda: server.memory.used > 0)
             await server.connections.drain(grace_s=0)
-            assert await closed(reader)
+            assert await is_closed(reader)
             writer.close()
 
     run(scenario)

@@ -35,7 +35,7 @@ def test_frames_of_one_read_are_returned_in_order(receiver):
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 1000])
-def test_frames_in_pieces_of_any_size_are_returned_whole(receiver, step):
+def test_frames_in_pieces_of_any_size_are_assembled(receiver, step):
     frames = [b"a" * 10, b"b" * 5000, b"", b"c" * 1020, b"d" * 1024, b"e"]
     assert receive(receiver, framed(*frames), at_most=step) == frames
 
@@ -49,7 +49,7 @@ def test_frames_cut_from_large_reads_equal_those_received_byte_by_byte():
     assert cut == receive(small, data, at_most=1)
 
 
-def test_random_frames_in_random_pieces_are_returned_whole(receiver):
+def test_random_frames_in_random_pieces_are_assembled(receiver):
     rng = random.Random(7)
     frames = [rng.randbytes(rng.choice((0, 3, 200, 3000, 50_000))) for _ in range(200)]
     data = framed(*frames)
@@ -62,25 +62,25 @@ def test_random_frames_in_random_pieces_are_returned_whole(receiver):
 
 
 def test_an_incomplete_frame_is_reported_as_partial(receiver):
-    whole = framed(b"abcd")
-    for cut in range(1, len(whole)):
-        assert receive(receiver, whole[:cut]) == []
+    data = framed(b"abcd")
+    for cut in range(1, len(data)):
+        assert receive(receiver, data[:cut]) == []
         assert receiver.has_partial
-        assert receive(receiver, whole[cut:]) == [b"abcd"]
+        assert receive(receiver, data[cut:]) == [b"abcd"]
         assert not receiver.has_partial
 
 
 def test_two_receivers_share_their_scratch_without_mixing_frames():
     scratch = new_scratch(256)
-    one = FrameReceiver(scratch, frame_bytes_max=LIMIT)
-    other = FrameReceiver(scratch, frame_bytes_max=LIMIT)
-    first, second = framed(b"1" * 300), framed(b"2" * 90, b"2" * 90)
-    got_one, got_other = [], []
+    first_receiver = FrameReceiver(scratch, frame_bytes_max=LIMIT)
+    second_receiver = FrameReceiver(scratch, frame_bytes_max=LIMIT)
+    first_data, second_data = framed(b"1" * 300), framed(b"2" * 90, b"2" * 90)
+    first_frames, second_frames = [], []
     for position in range(0, 304, 7):
-        got_one += receive(one, first[position : position + 7])
-        got_other += receive(other, second[position : position + 7])
-    assert got_one == [b"1" * 300]
-    assert got_other == [b"2" * 90] * 2
+        first_frames += receive(first_receiver, first_data[position : position + 7])
+        second_frames += receive(second_receiver, second_data[position : position + 7])
+    assert first_frames == [b"1" * 300]
+    assert second_frames == [b"2" * 90] * 2
 
 
 @pytest.mark.parametrize("length", [-1, -(2**31), LIMIT + 1, 2**31 - 1])

@@ -58,7 +58,7 @@ def test_cancel_keeps_waiting_requests_from_starting():
     run(scenario)
 
 
-def test_requests_that_share_a_future_are_answered_together_and_in_order():
+def test_responses_of_a_shared_future_are_sent_together_and_in_order():
     async def scenario(fixture: PipelineFixture) -> None:
         frames = [b"shared1", b"shared2", b"pending1", b"shared3"]
         await fixture.receive(*frames)
@@ -74,7 +74,7 @@ def test_requests_that_share_a_future_are_answered_together_and_in_order():
     run(scenario)
 
 
-def test_a_request_that_starts_before_the_callback_of_its_done_future_is_answered():
+def test_response_is_sent_if_the_request_starts_before_the_callback_of_its_done_future():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"shared1")
         fixture.shared.set_result(None)
@@ -114,7 +114,7 @@ def test_closed_connection_gets_no_response_from_a_shared_future():
     run(scenario)
 
 
-def test_pending_requests_start_together_and_are_answered_in_order():
+def test_pending_requests_start_together_and_respond_in_order():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"pending2", b"pending3")
         assert fixture.started == [b"pending1", b"pending2", b"pending3"]
@@ -127,7 +127,7 @@ def test_pending_requests_start_together_and_are_answered_in_order():
     run(scenario)
 
 
-def test_responses_that_are_ready_together_leave_in_one_write():
+def test_responses_that_are_ready_together_are_sent_in_one_write():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"pending2")
         await fixture.finish(b"pending1", b"pending2")
@@ -172,7 +172,7 @@ def test_a_request_without_a_response_releases_its_bytes():
     run(scenario)
 
 
-def test_a_violation_ends_everything_and_starts_nothing_more():
+def test_violation_closes_the_connection_and_starts_no_more_requests():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"bad", b"pending3")
         assert [str(error) for error in fixture.errors] == ["not Kafka"]
@@ -361,7 +361,7 @@ def test_cancel_ignores_the_result_of_a_deferred_request():
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_every_request_is_answered_in_order_under_random_events(seed):
+def test_every_request_gets_its_response_in_order_under_random_events(seed):
     rng = random.Random(seed)
     kinds = (b"pending", b"exclusive", b"deferred", b"ready", b"silent", b"shared", b"later")
     frames = [b"%s-%d" % (rng.choice(kinds), number) for number in range(60)]

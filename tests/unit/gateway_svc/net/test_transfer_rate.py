@@ -1,4 +1,4 @@
-"""The transfer rate alone, and slow clients, whose time the tests set."""
+"""Tests of the transfer rate, and of slow clients whose clock the tests set."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import pytest
 from gateway_svc.net.transfer_rate import TransferRate
 from tests.unit.gateway_svc.net.serving import framed, run, serving, until
 
-#: More than the system's socket buffers take.
+#: Larger than the socket buffers of the system.
 LARGE = 16 << 20
 
 
@@ -22,7 +22,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
 
 
 def check_in(server, seconds: float) -> None:
-    """Checks every connection as if that much time had passed."""
+    """Checks the timeouts of every connection as if `seconds` had passed."""
     now = asyncio.get_running_loop().time() + seconds
     for connection in server.accepted:
         connection.check_timeouts(now)
@@ -85,7 +85,7 @@ async def trickle(server, writer, *, rounds: int, round_s: float, byte_count: in
     for number in range(1, rounds + 1):
         writer.write(b"x" * byte_count)
         await until(partial(has_received, connection, start + number * byte_count))
-        # As if the bytes had arrived then: a byte that is transferred is not enough.
+        # As if the bytes had arrived then; otherwise the timeout without transfers would close it.
         connection._transferred_at += number * round_s
         check_in(server, number * round_s)
         if connection._transport.is_closing():
@@ -164,7 +164,7 @@ def test_a_response_that_is_read_too_slowly_ends_its_connection(read_bytes, is_c
             reader, writer = await server.connect()
             reader._transport.pause_reading()
             sock = reader._transport.get_extra_info("socket")
-            writer.write(framed(b"give"))
+            writer.write(framed(b"request"))
             await until(lambda: server.memory.used > 1 << 20)
             check_in(server, 0)
             connection = server.accepted[0]
@@ -177,7 +177,7 @@ def test_a_response_that_is_read_too_slowly_ends_its_connection(read_bytes, is_c
             if not is_closed:
                 await until(lambda: connection._transport.get_write_buffer_size() < before)
             connection._count_unsent()
-            connection._transferred_at += 31  # a byte that is transferred is not enough
+            connection._transferred_at += 31  # the connection has transferred bytes, but too few
             check_in(server, 31)
             assert connection._transport.is_closing() is is_closed
             writer.close()
