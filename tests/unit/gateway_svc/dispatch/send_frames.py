@@ -1,4 +1,4 @@
-"""Requests of one small API, InitProducerId, through a dispatcher, and their responses."""
+"""Helpers that dispatch requests of one small API, InitProducerId, and decode their responses."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ def frame(version: int = 1, *, key: int = KEY, correlation_id: int = 7, client: 
     return head + tags + b"".join(encode(request, version, version >= 2))
 
 
-def decoded(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
+def decode_response(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
     """Returns the response in `parts`, after a check of its length and correlation id."""
     assert parts is not None
     data = b"".join(parts)
@@ -37,14 +37,14 @@ def decoded(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
     return response
 
 
-def dispatched(route: Route, *frames: bytes) -> list[Any]:
+def send_frames(route: Route, *frames: bytes) -> list[Any]:
     """Returns the responses to `frames` of one connection; None for those that have none."""
 
     async def scenario() -> list[Any]:
         start = Dispatcher({KEY: route}, FakeCluster().backends).connect(PEER)
         responses = []
-        for sent in frames:
-            reply = start(sent)
+        for request_frame in frames:
+            reply = start(request_frame)
             if isinstance(reply, Deferred):
                 reply = reply.start()
             if isinstance(reply, PendingResponse):

@@ -7,23 +7,29 @@ from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProduce
 from gateway_svc.wire.codec import decode
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.violations import ProtocolViolation
-from tests.unit.gateway_svc.dispatch.dispatched import KEY, broken, decoded, dispatched, frame
+from tests.unit.gateway_svc.dispatch.send_frames import (
+    KEY,
+    broken,
+    decode_response,
+    frame,
+    send_frames,
+)
 from tests.unit.gateway_svc.handlers.fake_cluster import PEER, FakeCluster
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_request_reaches_its_handler_and_the_response_its_client(version):
-    seen = []
+def test_request_is_passed_to_its_handler_and_the_response_returned(version):
+    handled = []
 
     async def handle(request, context):
-        seen.append(
+        handled.append(
             (request.transactional_id, context.api_version, context.client_id, context.peer)
         )
         return InitProducerIdResponse(producer_id=5)
 
-    (parts,) = dispatched(exclusive_route(INIT_PRODUCER_ID, handle), frame(version))
-    assert decoded(parts, version).producer_id == 5
-    assert seen == [("t", version, "c", PEER)]
+    (parts,) = send_frames(exclusive_route(INIT_PRODUCER_ID, handle), frame(version))
+    assert decode_response(parts, version).producer_id == 5
+    assert handled == [("t", version, "c", PEER)]
 
 
 def test_requests_with_equal_version_and_client_id_share_their_context():
@@ -33,7 +39,7 @@ def test_requests_with_equal_version_and_client_id_share_their_context():
         contexts.append(context)
         return InitProducerIdResponse()
 
-    dispatched(
+    send_frames(
         exclusive_route(INIT_PRODUCER_ID, handle),
         *(frame(), frame(), frame(0), frame(), frame(client="d"), frame()),
     )
@@ -52,13 +58,13 @@ def test_requests_with_equal_version_and_client_id_share_their_context():
         (frame()[:-1], "InitProducerIdRequest v1"),
     ],
 )
-def test_a_frame_that_is_no_request_of_a_served_version_is_a_violation(wrong, reason):
+def test_invalid_request_frame_is_a_violation(wrong, reason):
     with pytest.raises(ProtocolViolation, match=reason):
-        dispatched(exclusive_route(INIT_PRODUCER_ID, broken), wrong)
+        send_frames(exclusive_route(INIT_PRODUCER_ID, broken), wrong)
 
 
 @pytest.mark.parametrize("version", [5, 99, -1])
-def test_an_unknown_version_of_api_versions_is_answered_in_version_0(version):
+def test_unknown_version_of_api_versions_gets_a_response_of_version_0(version):
     head = (18).to_bytes(2, "big") + version.to_bytes(2, "big", signed=True)
     sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"fields of that version"
     dispatch = Dispatcher({18: exclusive_route(API_VERSIONS, broken)}, FakeCluster().backends)

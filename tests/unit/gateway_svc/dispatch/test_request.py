@@ -17,14 +17,14 @@ from gateway_svc.wire.apis.describe_groups import (
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
 from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.dispatch.dispatched import (
+from tests.unit.gateway_svc.dispatch.send_frames import (
     KEY,
     DoneOperation,
     broken,
-    decoded,
-    dispatched,
+    decode_response,
     frame,
     overlapping,
+    send_frames,
 )
 from tests.unit.gateway_svc.handlers.fake_cluster import PEER, FakeCluster
 
@@ -34,22 +34,22 @@ from tests.unit.gateway_svc.handlers.fake_cluster import PEER, FakeCluster
     [
         lambda request, context: InitProducerIdResponse(producer_id=6),
         lambda request, context: DoneOperation(InitProducerIdResponse(producer_id=6)),
-        lambda request, context: ExclusiveOperation(lambda: answer_later(6)),
+        lambda request, context: ExclusiveOperation(lambda: respond_later(6)),
     ],
     ids=["at once", "started", "exclusive"],
 )
-def test_an_overlapping_handler_may_respond_in_three_ways(start):
-    (parts,) = dispatched(overlapping(start), frame())
-    assert decoded(parts).producer_id == 6
+def test_overlapping_handler_may_return_a_value_or_an_operation(start):
+    (parts,) = send_frames(overlapping(start), frame())
+    assert decode_response(parts).producer_id == 6
 
 
-async def answer_later(producer_id: int) -> InitProducerIdResponse:
+async def respond_later(producer_id: int) -> InitProducerIdResponse:
     await asyncio.sleep(0)
     return InitProducerIdResponse(producer_id=producer_id)
 
 
 def test_a_request_that_expects_no_response_gets_none():
-    assert dispatched(overlapping(lambda request, context: DoneOperation(None)), frame()) == [None]
+    assert send_frames(overlapping(lambda request, context: DoneOperation(None)), frame()) == [None]
 
 
 def broken_now(*_: object) -> InitProducerIdResponse:
@@ -68,10 +68,10 @@ BUGS = [
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_bug_is_logged_with_a_traceback_and_answered_with_an_error(bug, caplog):
+def test_bug_is_logged_with_a_traceback_and_returned_as_an_error(bug, caplog):
     with caplog.at_level(logging.ERROR):
-        (parts,) = dispatched(bug, frame())
-    assert decoded(parts).error_code is ErrorCode.UNKNOWN_SERVER_ERROR
+        (parts,) = send_frames(bug, frame())
+    assert decode_response(parts).error_code is ErrorCode.UNKNOWN_SERVER_ERROR
     (record,) = caplog.records
     assert record.getMessage() == "InitProducerId v1 from 'c' failed"
     assert record.exc_info
@@ -80,7 +80,7 @@ def test_a_bug_is_logged_with_a_traceback_and_answered_with_an_error(bug, caplog
 def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
     silent = overlapping(broken_now, expects_response=False)
     with pytest.raises(Disconnect, match="InitProducerId without a response failed"):
-        dispatched(silent, frame())
+        send_frames(silent, frame())
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
 )
 def test_a_handler_may_close_the_connection(ending):
     with pytest.raises(Disconnect, match="no"):
-        dispatched(overlapping(ending), frame())
+        send_frames(overlapping(ending), frame())
 
 
 async def disconnect() -> InitProducerIdResponse:
@@ -111,7 +111,7 @@ def test_an_expired_request_times_out():
         assert isinstance(reply, PendingResponse)
         return reply.expire()
 
-    assert decoded(asyncio.run(scenario())).error_code is ErrorCode.REQUEST_TIMED_OUT
+    assert decode_response(asyncio.run(scenario())).error_code is ErrorCode.REQUEST_TIMED_OUT
 
 
 def test_abandon_is_passed_to_the_operation():
@@ -133,24 +133,25 @@ def test_abandon_is_passed_to_the_operation():
 
 
 def test_a_large_response_is_encoded_in_a_thread_to_the_same_bytes(monkeypatch):
-    async def many(request, context):
+    async def describe_many(request, context):
         groups = [DescribedGroup(group_id=f"{number}") for number in range(request_size)]
         return DescribeGroupsResponse(groups=groups)
 
     threads = []
     encode_response = Request.encode
 
-    def noted(self, respond):
+    def record_thread(self, respond):
         threads.append(threading.current_thread() is threading.main_thread())
         return encode_response(self, respond)
 
-    monkeypatch.setattr(Request, "encode", noted)
+    monkeypatch.setattr(Request, "encode", record_thread)
     head = bytes((0, 15, 0, 5)) + bytes(4) + b"\0\1c\0"
 
     async def scenario(group_ids):
         body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
         dispatch = Dispatcher(
-            {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, many)}, FakeCluster().backends
+            {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, describe_many)},
+            FakeCluster().backends,
         )
         reply = dispatch.connect(PEER)(head + body).start()
         await asyncio.wait([reply.future])

@@ -19,8 +19,8 @@ def test_reserved_bytes_count_until_the_with_statement_ends():
     budget = ResponseBudget(100 * MIB, lambda: 0)
     with budget.reserve(90 * MIB) as first, budget.reserve(90 * MIB) as second:
         assert second < first
-    with budget.reserve(90 * MIB) as again:
-        assert again == first
+    with budget.reserve(90 * MIB) as third:
+        assert third == first
 
 
 def test_reserve_grants_a_minimum_when_memory_is_used_up():
