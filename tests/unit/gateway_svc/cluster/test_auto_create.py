@@ -10,19 +10,19 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
-def missing(cluster: FakeCluster, *names: str, is_allowed: bool = True) -> dict[str, ErrorCode]:
+def auto_create(cluster: FakeCluster, *names: str, is_allowed: bool = True) -> dict[str, ErrorCode]:
     return asyncio.run(create_missing(names, cluster.context(9), is_allowed=is_allowed))
 
 
 def test_existing_topics_are_not_created():
     cluster = FakeCluster()
-    assert missing(cluster, "orders", "payments") == {}
+    assert auto_create(cluster, "orders", "payments") == {}
     assert not cluster.metadata.created
 
 
 def test_missing_topics_are_created_in_one_call_with_default_partitions():
     cluster = FakeCluster()
-    missing(cluster, "a", "orders", "b", "no/slash", "__transaction_state")
+    auto_create(cluster, "a", "orders", "b", "no/slash", "__transaction_state")
     assert [(topic.name, topic.partition_count) for topic in cluster.metadata.created] == [
         ("a", -1),
         ("b", -1),
@@ -30,21 +30,21 @@ def test_missing_topics_are_created_in_one_call_with_default_partitions():
     assert cluster.metadata.timeout_ms == cluster.backends.settings.auto_create_timeout_ms
 
 
-def test_a_topic_that_was_created_meanwhile_is_not_available_yet():
+def test_topic_created_by_another_caller_is_not_available_yet():
     cluster = FakeCluster()
     cluster.metadata.results = [TopicResult("a", refusal=TopicRefusal.TOPIC_ALREADY_EXISTS)]
-    assert missing(cluster, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
+    assert auto_create(cluster, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
 
 
-def test_a_topic_that_no_member_can_own_is_not_available_yet():
+def test_topic_without_an_owner_is_not_available_yet():
     cluster = FakeCluster()
     cluster.metadata.results = [TopicResult("a", refusal=TopicRefusal.NO_OWNER)]
-    assert missing(cluster, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
+    assert auto_create(cluster, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
 
 
-def test_the_topic_of_groups_is_created_as_the_first_group_would_create_it():
+def test_offsets_topic_is_created_with_its_own_configs():
     cluster = FakeCluster()
-    missing(cluster, OFFSETS_TOPIC, "a")
+    auto_create(cluster, OFFSETS_TOPIC, "a")
     assert cluster.view.topic(OFFSETS_TOPIC) is not None
     by_name = {topic.name: topic for topic in cluster.metadata.created}
     assert by_name[OFFSETS_TOPIC].partition_count == 5
@@ -53,14 +53,14 @@ def test_the_topic_of_groups_is_created_as_the_first_group_would_create_it():
 
 
 @pytest.mark.parametrize("settings", [{}, {"auto_create_topics_enable": False}])
-def test_the_topic_of_groups_is_not_created_unless_topics_may_be(settings):
+def test_offsets_topic_is_not_created_if_not_allowed(settings):
     cluster = FakeCluster(**settings)
-    found = missing(cluster, OFFSETS_TOPIC, is_allowed=bool(settings))
-    assert found == {OFFSETS_TOPIC: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+    errors = auto_create(cluster, OFFSETS_TOPIC, is_allowed=bool(settings))
+    assert errors == {OFFSETS_TOPIC: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
     assert not cluster.metadata.created
 
 
-def test_the_topic_of_groups_is_not_available_yet_if_its_creation_fails():
+def test_offsets_topic_is_not_available_yet_if_its_creation_fails():
     cluster = FakeCluster()
-    cluster.metadata.error = BackendUnavailable("gone")
-    assert missing(cluster, OFFSETS_TOPIC) == {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}
+    cluster.metadata.error = BackendUnavailable("unreachable")
+    assert auto_create(cluster, OFFSETS_TOPIC) == {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}

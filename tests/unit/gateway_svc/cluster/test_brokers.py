@@ -11,48 +11,48 @@ def test_this_gateway_is_a_broker_even_if_it_is_not_registered():
     assert [broker.node_id for broker in brokers(cluster.context(9))] == [1]
 
 
-def test_gateways_behind_one_address_are_one_broker():
+def test_gateway_behind_the_address_of_this_gateway_is_not_listed():
     cluster = FakeCluster()
     shared = Gateway(2, (Endpoint("INTERNAL", "gateway-1", 9092),))
     other = Gateway(4, (Endpoint("INTERNAL", "gateway-1", 9093),))
     cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, other)))
-    found = brokers(cluster.context(9))
-    assert [(one.node_id, one.port) for one in found] == [(1, 9092), (4, 9093)]
-    led = leader_assignment(found, cluster.context(9)).topic_leaders(ORDERS.topic_id, 3)
-    assert {one.leader for one in led} <= {1, 4}
+    listed = brokers(cluster.context(9))
+    assert [(broker.node_id, broker.port) for broker in listed] == [(1, 9092), (4, 9093)]
+    leaders = leader_assignment(listed, cluster.context(9)).topic_leaders(ORDERS.topic_id, 3)
+    assert {partition.leader for partition in leaders} <= {1, 4}
 
 
-def test_clients_that_name_a_rack_are_led_by_its_gateways():
+def test_clients_with_a_rack_get_leaders_in_it():
     cluster = FakeCluster()
     for rack, node_id in (("rack-a", 1), ("rack-b", 2)):
         context = cluster.context(9, client_id=f"app,rack={rack}")
-        led = leader_assignment(brokers(context), context).topic_leaders(ORDERS.topic_id, 3)
-        assert {one.leader for one in led} == {node_id}
+        leaders = leader_assignment(brokers(context), context).topic_leaders(ORDERS.topic_id, 3)
+        assert {partition.leader for partition in leaders} == {node_id}
 
 
 @pytest.mark.parametrize(("racks", "rack"), [(("rack-a", "rack-a"), "rack-a"), (("b", "c"), None)])
 def test_gateways_at_one_address_are_one_broker(racks, rack):
-    # librdkafka keeps one node id for each address, and would not find the leaders' others.
+    # librdkafka keeps one node id for each address, and would not find leaders with another id.
     cluster = FakeCluster()
-    behind = [
-        Gateway(node_id, (Endpoint("INTERNAL", "gateway-1", 9092),), one)
-        for node_id, one in zip((0, 4), racks, strict=True)
+    gateways = [
+        Gateway(node_id, (Endpoint("INTERNAL", "gateway-1", 9092),), gateway_rack)
+        for node_id, gateway_rack in zip((0, 4), racks, strict=True)
     ]
-    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=behind))
-    found = brokers(cluster.context(9))
-    assert [(one.node_id, one.host, one.rack) for one in found] == [
+    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=gateways))
+    listed = brokers(cluster.context(9))
+    assert [(broker.node_id, broker.host, broker.rack) for broker in listed] == [
         (0, "gateway-1", rack),
         (2, "gateway-2", "rack-b"),
     ]
 
 
-def test_an_empty_rack_is_none():
+def test_broker_has_no_rack_if_it_is_empty():
     cluster = FakeCluster()
-    nowhere = Gateway(2, (Endpoint("INTERNAL", "gateway-2", 9092),), "")
-    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(nowhere,)))
+    without_rack = Gateway(2, (Endpoint("INTERNAL", "gateway-2", 9092),), "")
+    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(without_rack,)))
     assert brokers(cluster.context(9))[1].rack is None
 
 
 def test_the_controller_is_a_broker():
-    found = brokers(FakeCluster().context(9))
-    assert controller(found) in found
+    listed = brokers(FakeCluster().context(9))
+    assert controller(listed) in listed

@@ -7,8 +7,8 @@ from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 GROUPS = [f"group {number}" for number in range(60)]
 
 
-def own(cluster, **circumstances):
-    brokers = GroupBrokers(cluster.context(5, **circumstances))
+def own_groups(cluster, **client):
+    brokers = GroupBrokers(cluster.context(5, **client))
     return {group_id for group_id in GROUPS if brokers.is_own(group_id)}
 
 
@@ -17,24 +17,24 @@ def test_is_own_agrees_with_the_coordinator():
     brokers = GroupBrokers(cluster.context(5))
     for group_id in GROUPS:
         assert brokers.is_own(group_id) == (brokers.coordinator(group_id).node_id == 1)
-    assert 0 < len(own(cluster)) < len(GROUPS)
-    assert own(cluster) == own(cluster, client_id="app,rack=rack-b")
+    assert 0 < len(own_groups(cluster)) < len(GROUPS)
+    assert own_groups(cluster) == own_groups(cluster, client_id="app,rack=rack-b")
 
 
 def test_each_group_is_own_to_one_gateway():
-    ours, theirs = FakeCluster(), FakeCluster(node_id=2)
-    theirs.backends.addresses["INTERNAL"] = ours.backends.addresses["INTERNAL"]._replace(
+    first, second = FakeCluster(), FakeCluster(node_id=2)
+    second.backends.addresses["INTERNAL"] = first.backends.addresses["INTERNAL"]._replace(
         host="gateway-2"
     )
-    assert own(ours) | own(theirs) == set(GROUPS)
-    assert not own(ours) & own(theirs)
+    assert own_groups(first) | own_groups(second) == set(GROUPS)
+    assert not own_groups(first) & own_groups(second)
 
 
 def test_gateways_behind_one_address_share_their_groups():
     cluster = FakeCluster()
-    behind = (Gateway(0, (Endpoint("INTERNAL", "gateway-1", 9092),)),)
-    cluster.view.apply(ClusterChange(2, "c", gateways=behind, gateways_gone=(2,)))
-    assert own(cluster) == set(GROUPS)
+    gateways = (Gateway(0, (Endpoint("INTERNAL", "gateway-1", 9092),)),)
+    cluster.view.apply(ClusterChange(2, "c", gateways=gateways, gateways_gone=(2,)))
+    assert own_groups(cluster) == set(GROUPS)
 
 
 def test_coordinators_depend_on_the_partition_count_of_the_topic():

@@ -8,7 +8,7 @@ from gateway_svc.cluster.leadership import Broker, LeaderAssignment, assign_lead
 
 TOPIC = b"orders----------"
 GATEWAYS = st.sets(st.integers(0, 50), min_size=1, max_size=12)
-A_AND_B = [
+BROKERS = [
     Broker(0, "gateway-0", 9092, "a"),
     Broker(1, "gateway-1", 9092, "b"),
     Broker(2, "gateway-2", 9092, "a"),
@@ -23,20 +23,20 @@ def ids(gateways):
 @settings(max_examples=200)
 @given(gateways=GATEWAYS, partitions=st.integers(1, 100), topic=st.binary(min_size=16, max_size=16))
 def test_partitions_of_a_topic_are_spread_evenly(gateways, partitions, topic):
-    led = assign_leaders(topic, partitions, ids(gateways))
-    assert len(led) == partitions
-    assert set(led) <= gateways
-    counts = Counter(led)
+    leaders = assign_leaders(topic, partitions, ids(gateways))
+    assert len(leaders) == partitions
+    assert set(leaders) <= gateways
+    counts = Counter(leaders)
     assert max(counts.values()) == -(-partitions // len(gateways))
 
 
-def test_topics_of_one_partition_are_spread_as_well():
+def test_topics_of_one_partition_are_spread_evenly():
     counts = Counter(assign_leaders(bytes([n]) * 16, 1, (1, 2))[0] for n in range(200))
     assert min(counts.values()) > 60
 
 
 def test_leaders_are_the_same_in_every_process_and_release():
-    # Gateways of two releases live side by side while a cluster is upgraded.
+    # Gateways of two releases run together while a cluster is upgraded.
     assert assign_leaders(TOPIC, 12, (0, 1, 2)) == (0, 1, 1, 1, 0, 1, 0, 2, 0, 2, 2, 2)
 
 
@@ -58,30 +58,34 @@ def test_most_partitions_keep_their_leader_when_a_gateway_joins(gateways):
 
 
 @given(partitions=st.integers(1, 40))
-def test_clients_that_name_a_rack_get_leaders_in_it(partitions):
-    in_rack = LeaderAssignment(A_AND_B, "a").topic_leaders(TOPIC, partitions)
-    assert {led.leader for led in in_rack} <= {0, 2}
-    anywhere = LeaderAssignment(A_AND_B, None).topic_leaders(TOPIC, partitions)
-    assert LeaderAssignment(A_AND_B, "elsewhere").topic_leaders(TOPIC, partitions) == anywhere
+def test_clients_with_a_rack_get_leaders_in_it(partitions):
+    in_rack = LeaderAssignment(BROKERS, "a").topic_leaders(TOPIC, partitions)
+    assert {partition.leader for partition in in_rack} <= {0, 2}
+    without_rack = LeaderAssignment(BROKERS, None).topic_leaders(TOPIC, partitions)
+    assert LeaderAssignment(BROKERS, "unknown").topic_leaders(TOPIC, partitions) == without_rack
 
 
 @pytest.mark.parametrize("rack", [None, "a", "b"])
 def test_replicas_include_a_gateway_of_every_rack(rack):
-    leadership = LeaderAssignment(A_AND_B, rack)
-    for partition, led in enumerate(leadership.topic_leaders(TOPIC, 40)):
-        assert leadership.leader(TOPIC, 40, partition) == led.leader == led.replicas[0]
+    leadership = LeaderAssignment(BROKERS, rack)
+    for partition, topic_leader in enumerate(leadership.topic_leaders(TOPIC, 40)):
+        assert (
+            leadership.leader(TOPIC, 40, partition)
+            == topic_leader.leader
+            == topic_leader.replicas[0]
+        )
         readers = {
             name: leadership.preferred_replica(TOPIC, 40, partition, name) for name in ("a", "b")
         }
         assert readers["a"] in (0, 2)
         assert readers["b"] == 1
-        assert set(led.replicas) == {led.leader, *readers.values()}
-        assert len(led.replicas) == len(set(led.replicas))
-        assert leadership.preferred_replica(TOPIC, 40, partition, "elsewhere") == led.leader
+        assert set(topic_leader.replicas) == {topic_leader.leader, *readers.values()}
+        assert len(topic_leader.replicas) == len(set(topic_leader.replicas))
+        assert leadership.preferred_replica(TOPIC, 40, partition, "unknown") == topic_leader.leader
 
 
 def test_gateways_in_one_rack_are_one_replica():
-    one_rack = [broker._replace(rack="a") for broker in A_AND_B]
+    one_rack = [broker._replace(rack="a") for broker in BROKERS]
     assert all(
         topic_leader.replicas == (topic_leader.leader,)
         for topic_leader in LeaderAssignment(one_rack, "a").topic_leaders(TOPIC, 9)

@@ -21,7 +21,7 @@ from tests.unit.gateway_svc.handlers.fetch.test_handler import (
 
 
 @pytest.mark.parametrize("rack", ["", "rack-a", "rack-z"])
-def test_a_gateway_serves_racks_without_another_gateway_itself(rack):
+def test_gateway_serves_racks_without_another_gateway(rack):
     cluster = FakeCluster()
     assert preferred_replica(rack, cluster.context(11)) is None
     response = cluster.send(fetch, fetch_request(orders(fetch_partition(0)), rack_id=rack), 11)
@@ -29,7 +29,7 @@ def test_a_gateway_serves_racks_without_another_gateway_itself(rack):
     assert only_partition(response).preferred_read_replica == -1
 
 
-def test_a_gateway_names_the_preferred_replica_without_reading():
+def test_gateway_returns_the_preferred_replica_without_fetching():
     cluster = FakeCluster()
     response = cluster.send(
         fetch, fetch_request(orders(fetch_partition(1), fetch_partition(2)), rack_id="rack-b"), 11
@@ -47,13 +47,13 @@ def test_a_gateway_names_the_preferred_replica_without_reading():
 
 def test_a_gateway_without_the_listener_is_not_preferred():
     cluster = FakeCluster()
-    far = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
-    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(far,)))
+    gateway = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
+    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(gateway,)))
     assert preferred_replica("rack-c", cluster.context(11)) is None
     assert preferred_replica("rack-c", cluster.context(11, listener="EXTERNAL")) is not None
 
 
-def test_a_gateway_that_is_gone_is_not_preferred():
+def test_removed_gateway_is_not_preferred():
     cluster = FakeCluster()
     cluster.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
     assert preferred_replica("rack-b", cluster.context(11)) is None
@@ -62,8 +62,8 @@ def test_a_gateway_that_is_gone_is_not_preferred():
 def test_the_preferred_replica_is_a_replica_in_metadata():
     # Java's consumer reads from no other (Cluster.nodeIfOnline).
     cluster = FakeCluster()
-    asked_for = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
-    (topic,) = cluster.send(metadata, asked_for, 13).topics
+    request = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
+    (topic,) = cluster.send(metadata, request, 13).topics
     response = cluster.send(
         fetch,
         fetch_request(
@@ -88,7 +88,7 @@ def test_unknown_partitions_have_their_error_without_a_preferred_replica():
         ("orders", 0, ErrorCode.NONE),
     ]
     cluster.send(fetch, fetch_request(orders(fetch_partition(9)), rack_id="rack-b"), 11)
-    # An empty list would ask for every log that there is.
+    # An empty list would request every log.
     assert cluster.partitions.described == [LogId(ORDERS.topic_id, 0)]
 
 
@@ -102,6 +102,6 @@ def test_a_refusal_of_the_owner_becomes_its_error():
 
 def test_an_unavailable_owner_is_a_retriable_error():
     cluster = FakeCluster()
-    cluster.partitions.error = BackendUnavailable("away")
+    cluster.partitions.error = BackendUnavailable("unreachable")
     response = cluster.send(fetch, fetch_request(orders(fetch_partition(0)), rack_id="rack-b"), 11)
     assert errors(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
