@@ -22,7 +22,7 @@ def api_flexible_since(version):
     )
 
 
-def test_a_version_is_flexible_from_the_first_flexible_one_on():
+def test_version_is_flexible_since_the_first_flexible_version():
     assert [api_flexible_since(2).is_flexible(version) for version in (0, 1, 2, 3)] == [
         False,
         False,
@@ -35,7 +35,7 @@ def test_an_api_may_have_no_flexible_version():
     assert not api_flexible_since(None).is_flexible(9)
 
 
-def test_keys_and_names_are_given_once():
+def test_keys_and_names_of_apis_are_unique():
     apis = every_api()
     assert len(apis) >= 10
     assert len({api.key for api in apis}) == len({api.name for api in apis}) == len(apis)
@@ -43,10 +43,10 @@ def test_keys_and_names_are_given_once():
 
 @pytest.mark.parametrize(
     ("api", "version"),
-    [one.values[:2] for one in every_message() if one.values[2] is one.values[0].request],
-    ids=[one.id for one in every_message() if one.values[2] is one.values[0].request],
+    [case.values[:2] for case in every_message() if case.values[2] is case.values[0].request],
+    ids=[case.id for case in every_message() if case.values[2] is case.values[0].request],
 )
-def test_a_refusal_can_be_sent_in_every_version_and_its_code_is_everywhere(api, version):
+def test_refusal_is_encodable_in_every_version_and_sets_every_error_code(api, version):
     flexible = api.is_flexible(version)
     for request in random_messages(api.request, version, 5):
         refusal = api.refuse(request, ErrorCode.KAFKA_STORAGE_ERROR)
@@ -55,22 +55,22 @@ def test_a_refusal_can_be_sent_in_every_version_and_its_code_is_everywhere(api, 
         assert end == len(written)
         codes = list(error_codes(read, version))
         assert set(codes) <= {ErrorCode.KAFKA_STORAGE_ERROR}
-        assert codes or not names_something(request)
+        assert codes or not has_elements(request)
 
 
 def error_codes(value, version):
-    """All codes of a message and the messages in it, but those about something else."""
+    """Yields the error codes of a message and of the messages in it."""
     if isinstance(value, list):
-        for one in value:
-            yield from error_codes(one, version)
+        for element in value:
+            yield from error_codes(element, version)
     elif hasattr(value, "__dataclass_fields__"):
-        for one in layout(type(value), version).present:
-            if one.wire_type == ERROR_CODE:
-                yield getattr(value, one.name)
-            yield from error_codes(getattr(value, one.name), version)
+        for field in layout(type(value), version).present:
+            if field.wire_type == ERROR_CODE:
+                yield getattr(value, field.name)
+            yield from error_codes(getattr(value, field.name), version)
 
 
-def names_something(request):
-    """Whether something must be answered for. "All topics" of Metadata names nothing."""
+def has_elements(request):
+    """True if the request lists something; "all topics" of Metadata lists nothing."""
     values = (getattr(request, field.name) for field in fields(request))
     return any(isinstance(value, list) and value for value in values)

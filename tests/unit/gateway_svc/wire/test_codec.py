@@ -19,19 +19,19 @@ from tests.support.wire.reference_codecs import (
     plain_of_ours,
 )
 
-#: Versions that no other codec has yet; tests in `apis/` hold them to bytes of a real Apache Kafka.
+#: Versions that no other codec has yet; tests in `apis/` compare them with bytes of Apache Kafka.
 NEWER_THAN_KIO = {("DeleteGroups", 3)}
 
 every_version = pytest.mark.parametrize(("api", "version", "message_type"), list(every_message()))
 
 
 @every_version
-def test_others_read_what_we_write_and_we_read_what_they_write(api, version, message_type):
-    theirs = kio_class(api, version, message_type)
+def test_reference_codec_reads_what_codec_writes_and_the_reverse(api, version, message_type):
+    reference_class = kio_class(api, version, message_type)
     if (api.name, version) in NEWER_THAN_KIO:
-        assert theirs is None, "kio has it now"
+        assert reference_class is None, "kio has it now"
         return
-    check = check_against_old if theirs is None else check_against_kio
+    check = check_against_old if reference_class is None else check_against_kio
     for message in random_messages(message_type, version, 8):
         check(api, version, message)
 
@@ -52,18 +52,18 @@ def check_against_old(api, version, message):
 
 
 @every_version
-def test_a_message_comes_back_from_its_bytes(api, version, message_type):
+def test_decode_returns_the_encoded_message(api, version, message_type):
     flexible = api.is_flexible(version)
     for message in random_messages(message_type, version, 4):
         written = b"".join(encode(message, version, flexible))
         assert decode(message_type, written, 0, version, flexible) == (message, len(written))
-        in_the_middle = memoryview(bytearray(b"--" + written + b"more"))
-        read, end = decode(message_type, in_the_middle, 2, version, flexible)
+        surrounded = memoryview(bytearray(b"--" + written + b"more"))
+        read, end = decode(message_type, surrounded, 2, version, flexible)
         assert (read, end) == (message, 2 + len(written))
 
 
 @every_version
-def test_bytes_cut_anywhere_are_a_violation(api, version, message_type):
+def test_decode_rejects_truncated_bytes(api, version, message_type):
     flexible = api.is_flexible(version)
     images = (
         b"".join(encode(random_message, version, flexible))
@@ -73,7 +73,7 @@ def test_bytes_cut_anywhere_are_a_violation(api, version, message_type):
 
 
 @every_version
-def test_damaged_bytes_are_a_message_or_a_violation(api, version, message_type):
+def test_decode_of_damaged_bytes_is_a_message_or_a_violation(api, version, message_type):
     flexible = api.is_flexible(version)
     random = Random(version)
     for message in random_messages(message_type, version, 4):
@@ -83,20 +83,20 @@ def test_damaged_bytes_are_a_message_or_a_violation(api, version, message_type):
             for _ in range(random.choice([1, 2, 8])):
                 if damaged:
                     damaged[random.randrange(len(damaged))] = random.choice([0, 1, 127, 128, 255])
-            decode_or_refuse(message_type, bytes(damaged), version, flexible)
+            decode_or_reject(message_type, bytes(damaged), version, flexible)
 
 
 @every_version
-def test_random_bytes_are_a_message_or_a_violation(api, version, message_type):
+def test_decode_of_random_bytes_is_a_message_or_a_violation(api, version, message_type):
     random = Random(version)
     for size in (0, 1, 7, 40, 400):
         for _ in range(20):
             noise = random.randbytes(size)
-            decode_or_refuse(message_type, noise, version, api.is_flexible(version))
+            decode_or_reject(message_type, noise, version, api.is_flexible(version))
 
 
-def decode_or_refuse(message_type, data, version, flexible):
-    """Any other exception fails the test."""
+def decode_or_reject(message_type, data, version, flexible):
+    """Fails the test if `decode` raises anything except ProtocolViolation."""
     try:
         _, end = decode(message_type, data, 0, version, flexible)
     except ProtocolViolation:
@@ -105,7 +105,7 @@ def decode_or_refuse(message_type, data, version, flexible):
 
 
 @every_version
-def test_tagged_fields_that_we_do_not_know_are_skipped(api, version, message_type):
+def test_decode_skips_unknown_tagged_fields(api, version, message_type):
     if not api.is_flexible(version):
         return
     for message in random_messages(message_type, version, 4):
@@ -138,7 +138,7 @@ def produce(records):
     return ProduceRequest(acks=1, timeout_ms=1, topic_data=[topic])
 
 
-def test_a_version_is_compiled_once_and_when_it_is_first_used(monkeypatch):
+def test_codec_of_a_version_is_compiled_once_at_first_use(monkeypatch):
     compiled = []
     monkeypatch.setattr(codec, "_encoders", {})
     monkeypatch.setattr(

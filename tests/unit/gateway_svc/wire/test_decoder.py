@@ -26,7 +26,7 @@ class Part:
 
 
 @message
-class Whole:
+class Example:
     """Version 0 is classic, later ones are flexible."""
 
     code: ErrorCode = wire(ERROR_CODE)
@@ -49,14 +49,14 @@ V1_FIXED = "0003 01  00000001 02 61 00"
 def read(message_type, hex_bytes, version):
     data = bytes.fromhex(hex_bytes)
     decoder = decoder_of(message_type, version, flexible=version > 0)
-    whole, end = decoder(data, 0, len(data))
+    example, end = decoder(data, 0, len(data))
     assert end == len(data)
-    return whole
+    return example
 
 
 def test_classic_fields_are_read_in_order_and_missing_ones_have_defaults():
     hex_bytes = "0003 01  00000001  00000002 00000007 00000008  00000003 0001 0002 0003"
-    assert read(Whole, hex_bytes, 0) == Whole(
+    assert read(Example, hex_bytes, 0) == Example(
         code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
         is_on=True,
         part=Part(index=1),
@@ -66,42 +66,42 @@ def test_classic_fields_are_read_in_order_and_missing_ones_have_defaults():
 
 
 def test_flexible_messages_end_with_tags_at_every_level():
-    whole = read(Whole, f"{V1_FIXED}  02 00000007 01 00  01  00", 1)
-    assert whole.part == Part(index=1, note="a")
-    assert whole.parts == [Part(index=7, note="")]
-    assert (whole.numbers, whole.uuid, whole.leader) == ([], bytes(16), None)
+    example = read(Example, f"{V1_FIXED}  02 00000007 01 00  01  00", 1)
+    assert example.part == Part(index=1, note="a")
+    assert example.parts == [Part(index=7, note="")]
+    assert (example.numbers, example.uuid, example.leader) == ([], bytes(16), None)
 
 
 def test_known_tagged_fields_are_read_among_unknown_ones_in_any_order():
     tags = f"03  09 01 ff  05 06 00000009 01 00  00 10 {'ab' * 16}"
-    whole = read(Whole, f"{V1_FIXED}  01 01  {tags}", 1)
-    assert whole.leader == Part(index=9, note="")
-    assert whole.uuid == b"\xab" * 16
+    example = read(Example, f"{V1_FIXED}  01 01  {tags}", 1)
+    assert example.leader == Part(index=9, note="")
+    assert example.uuid == b"\xab" * 16
 
 
 @pytest.mark.parametrize(
     "tags",
     [
-        pytest.param(f"01  00 11 {'ab' * 17}", id="more announced than the field has"),
-        pytest.param(f"01  00 0f {'ab' * 16}", id="less announced than the field has"),
-        pytest.param("01  09 05 abab", id="unknown field longer than the bytes"),
-        pytest.param(f"01  00 7f {'ab' * 16}", id="known field longer than the bytes"),
+        pytest.param(f"01  00 11 {'ab' * 17}", id="announced size too large"),
+        pytest.param(f"01  00 0f {'ab' * 16}", id="announced size too small"),
+        pytest.param("01  09 05 abab", id="unknown field truncated"),
+        pytest.param(f"01  00 7f {'ab' * 16}", id="known field truncated"),
     ],
 )
-def test_a_tagged_field_must_be_as_large_as_it_says(tags):
+def test_tagged_field_must_have_its_announced_size(tags):
     with pytest.raises(ProtocolViolation):
-        read(Whole, f"{V1_FIXED}  01 01  {tags}", 1)
+        read(Example, f"{V1_FIXED}  01 01  {tags}", 1)
 
 
-def test_null_is_read_where_the_version_allows_it_and_refused_elsewhere():
-    assert read(Whole, f"{V1_FIXED}  00 01  00", 2).parts is None
-    with pytest.raises(ProtocolViolation, match=r"Whole\.parts"):
-        read(Whole, f"{V1_FIXED}  00 01  00", 1)
+def test_null_is_accepted_only_in_versions_that_allow_it():
+    assert read(Example, f"{V1_FIXED}  00 01  00", 2).parts is None
+    with pytest.raises(ProtocolViolation, match=r"Example\.parts"):
+        read(Example, f"{V1_FIXED}  00 01  00", 1)
 
 
 def test_any_byte_but_zero_is_true():
-    assert read(Whole, "0000 7f  00000001  00000000  00000000", 0).is_on is True
-    assert read(Whole, "0000 00  00000001  00000000  00000000", 0).is_on is False
+    assert read(Example, "0000 7f  00000001  00000000  00000000", 0).is_on is True
+    assert read(Example, "0000 00  00000001  00000000  00000000", 0).is_on is False
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_any_byte_but_zero_is_true():
         pytest.param("", id="nothing"),
     ],
 )
-def test_python_errors_of_decoding_are_among_the_documented_ones(hex_bytes):
+def test_decoder_raises_only_malformed_errors(hex_bytes):
     with pytest.raises(MALFORMED):
-        read(Whole, hex_bytes, 0)
+        read(Example, hex_bytes, 0)
 
 
 @pytest.mark.parametrize("text", ["ff", "c3 28", "ed a0 80"], ids=["byte", "pair", "surrogate"])
@@ -130,7 +130,7 @@ def test_a_count_that_the_bytes_cannot_fill_is_refused(count):
         read(Names, f"{count}  0001 61  0001 62", 0)
 
 
-def test_a_message_has_a_limited_number_of_elements():
+def test_a_examplehas_a_limited_number_of_elements():
     def image(count):
         return (uvarint(count + 1) + b"\1" * count + b"\0").hex()
 
@@ -145,8 +145,8 @@ def test_tags_count_as_elements():
         read(Names, (b"\1" + tags).hex(), 1)
 
 
-def test_refusing_a_count_takes_no_memory():
-    decoder = decoder_of(Whole, 1, flexible=True)
+def test_rejecting_a_count_allocates_no_memory():
+    decoder = decoder_of(Example, 1, flexible=True)
     data = bytes.fromhex(V1_FIXED) + uvarint(2**31 - 1) + bytes(1000)
     tracemalloc.start()
     try:
@@ -162,7 +162,7 @@ class Named:
     name: str = wire(STRING)
 
 
-def test_a_text_is_not_longer_in_flexible_versions_than_in_others():
+def test_string_has_the_same_maximum_length_in_flexible_versions():
     read = decoder_of(Named, 1, flexible=True)
     for size in (0x7FFF, 0x8000):
         data = b"".join((uvarint(size + 1), b"x" * size, b"\0"))

@@ -22,7 +22,7 @@ class Part:
 
 
 @message
-class Whole:
+class Example:
     """Version 0 is classic, later ones are flexible."""
 
     is_on: bool = wire(BOOL, default=True)
@@ -36,51 +36,55 @@ class Whole:
     nodes: list[Part] = wire(ArrayOf(Part), since=1, tag=9, default=())
 
 
-def write(whole, version):
-    return encoder_of(type(whole), version, flexible=version > 0)(whole)
+def write(example, version):
+    return encoder_of(type(example), version, flexible=version > 0)(example)
 
 
-def hex_of(whole, version):
-    return b"".join(write(whole, version)).hex()
+def hex_of(example, version):
+    return b"".join(write(example, version)).hex()
 
 
 def spaceless(text):
     return text.replace(" ", "")
 
 
-def test_a_classic_message_has_fixed_lengths_and_no_tags():
-    whole = Whole(part=Part(index=1, note="dropped"), parts=[Part(index=2)], names=["ab"], limit=9)
+def test_a_classic_examplehas_fixed_lengths_and_no_tags():
+    example = Example(
+        part=Part(index=1, note="dropped"), parts=[Part(index=2)], names=["ab"], limit=9
+    )
     expected = "01 00000001  00000001 00000002  00000001 0002 6162  00000000  ffffffff"
-    assert hex_of(whole, 0) == spaceless(expected)
+    assert hex_of(example, 0) == spaceless(expected)
 
 
-def test_a_flexible_message_has_compact_lengths_and_ends_with_tags():
-    whole = Whole(part=Part(index=1), parts=[Part(index=2, note="")], numbers=[7, -1])
+def test_a_flexible_examplehas_compact_lengths_and_ends_with_tags():
+    example = Example(part=Part(index=1), parts=[Part(index=2, note="")], numbers=[7, -1])
     expected = "01 00000001 00 00  02 00000002 01 00  01  03 0007 ffff  00  00"
-    assert hex_of(whole, 1) == spaceless(expected)
+    assert hex_of(example, 1) == spaceless(expected)
 
 
-def test_tagged_fields_are_sent_in_order_and_only_if_they_say_something():
-    said = Whole(part=Part(index=1), limit=5, leader=Part(index=-1), nodes=[Part(index=3)])
+def test_tagged_fields_are_written_in_order_except_defaults():
+    with_values = Example(part=Part(index=1), limit=5, leader=Part(index=-1), nodes=[Part(index=3)])
     tags = "03  00 06 ffffffff 00 00  03 04 00000005  09 07 02 00000003 00 00"
-    assert hex_of(said, 1).endswith(spaceless(tags))
-    unsaid = Whole(part=Part(index=1), limit=-1, leader=None, nodes=[])
-    assert hex_of(unsaid, 1) == hex_of(Whole(part=Part(index=1)), 1)
+    assert hex_of(with_values, 1).endswith(spaceless(tags))
+    with_defaults = Example(part=Part(index=1), limit=-1, leader=None, nodes=[])
+    assert hex_of(with_defaults, 1) == hex_of(Example(part=Part(index=1)), 1)
 
 
-def test_null_and_empty_differ():
-    none, empty = (Whole(part=Part(index=1), parts=parts) for parts in (None, []))
+def test_null_and_empty_arrays_are_encoded_differently():
+    none, empty = (Example(part=Part(index=1), parts=parts) for parts in (None, []))
     assert hex_of(none, 2) == spaceless("01 00000001 00 00  00 01 01 00  00")
     assert hex_of(empty, 2) == spaceless("01 00000001 00 00  01 01 01 00  00")
 
 
 @pytest.mark.parametrize("count", [126, 127, 128, 20_000])
-def test_lengths_of_any_size_are_written(count):
-    whole = Whole(part=Part(index=1, note="x" * count), names=["y" * count], numbers=[1] * count)
-    written = b"".join(write(whole, 1))
+def test_encoder_writes_lengths_of_any_size(count):
+    example = Example(
+        part=Part(index=1, note="x" * count), names=["y" * count], numbers=[1] * count
+    )
+    written = b"".join(write(example, 1))
     assert len(written) == 4 * count + 5 + 3 * len_uvarint(count + 1) + 5
     assert b"x" * count in written
-    assert struct.pack(f">{count}h", *whole.numbers) in written
+    assert struct.pack(f">{count}h", *example.numbers) in written
 
 
 def len_uvarint(number):
@@ -97,20 +101,20 @@ def len_uvarint(number):
         pytest.param([], 1, id="no chunks"),
     ],
 )
-def test_records_are_parts_of_their_own(records, parts):
-    written = write(Whole(part=Part(index=1), records=records), 0)
+def test_records_are_separate_parts(records, parts):
+    written = write(Example(part=Part(index=1), records=records), 0)
     assert len(written) == parts
     size = -1 if records is None else 3 if records else 0
     tail = b"rec" if size == 3 else b""
     assert b"".join(written).endswith(struct.pack(">i", size) + tail)
 
 
-def test_a_message_without_bytes_is_one_empty_part():
+def test_a_examplewithout_bytes_is_one_empty_part():
     @message
-    class Nothing:
+    class Empty:
         late: int = wire(INT32, since=1, default=0)
 
-    assert write(Nothing(), 0) == [b""]
+    assert write(Empty(), 0) == [b""]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,6 @@ def test_a_message_without_bytes_is_one_empty_part():
         pytest.param({"part": Part(index=1), "names": [None]}, AttributeError, id="null string"),
     ],
 )
-def test_a_value_that_cannot_be_written_is_our_bug_and_raises(values, error):
+def test_encoder_raises_for_an_invalid_value(values, error):
     with pytest.raises(error):
-        write(Whole(**values), 0)
+        write(Example(**values), 0)

@@ -46,7 +46,7 @@ def test_a_client_id_may_be_null_or_empty(size, client_id):
 
 
 def test_the_header_of_an_unknown_api_and_version_is_parsed():
-    header = read_header(bytes.fromhex("7fff 7ffe 80000000 0001 61") + b"whatever")
+    header = read_header(bytes.fromhex("7fff 7ffe 80000000 0001 61") + b"body")
     assert header == RequestHeader(0x7FFF, 0x7FFE, -(2**31), "a", 11)
 
 
@@ -59,7 +59,7 @@ def test_tagged_fields_of_the_header_are_skipped():
 
 
 @pytest.mark.parametrize("hex_bytes", [CLASSIC, FLEXIBLE])
-def test_a_frame_cut_anywhere_is_a_violation(hex_bytes):
+def test_truncated_frame_is_a_violation(hex_bytes):
     frame = bytes.fromhex(hex_bytes)
     for length in range(len(frame)):
         cut = frame[:length]
@@ -79,14 +79,14 @@ def test_a_bad_client_id_is_a_violation(hex_bytes):
         read_header(bytes.fromhex(hex_bytes))
 
 
-def test_a_header_of_endless_tags_is_a_violation():
+def test_header_with_too_many_tags_is_a_violation():
     start = bytes.fromhex("0016 0002 00000007 ffff")
     frame = start + uvarint(ELEMENTS_MAX + 1) + bytes(2 * ELEMENTS_MAX + 100)
     with pytest.raises(ProtocolViolation, match="request header tags"):
         read_request(INIT_PRODUCER_ID, read_header(frame), frame)
 
 
-def test_bytes_behind_a_request_are_overlooked():
+def test_bytes_after_a_request_are_ignored():
     frame = bytes.fromhex(CLASSIC)
     request = read_request(INIT_PRODUCER_ID, read_header(frame), frame)
     longer = frame + b"\0\0\0"
@@ -100,14 +100,14 @@ def test_bytes_behind_a_request_are_overlooked():
         pytest.param(2, "00000016 00000007 00  00000000 0000 ffffffffffffffff ffff 00", id="tags"),
     ],
 )
-def test_a_response_has_its_length_its_correlation_id_and_tags_where_flexible(version, hex_bytes):
+def test_response_has_length_correlation_id_and_tags_if_flexible(version, hex_bytes):
     parts = write_response(INIT_PRODUCER_ID, version, 7, InitProducerIdResponse())
     assert b"".join(parts).hex() == hex_bytes.replace(" ", "")
 
 
 def test_the_response_header_of_api_versions_never_has_tags():
-    ours = ApiVersion(api_key=18, min_version=0, max_version=4)
-    parts = write_response(API_VERSIONS, 3, 7, ApiVersionsResponse(api_keys=[ours]))
+    api_version = ApiVersion(api_key=18, min_version=0, max_version=4)
+    parts = write_response(API_VERSIONS, 3, 7, ApiVersionsResponse(api_keys=[api_version]))
     expected = "00000013 00000007  0000 02 0012 0000 0004 00  00000000 00"
     assert b"".join(parts).hex() == expected.replace(" ", "")
 
@@ -119,5 +119,5 @@ def test_the_length_of_a_response_counts_its_records():
     parts = write_response(FETCH, 4, 1, FetchResponse(responses=[topic]))
     assert parts[1] is records[0]
     assert parts[2] is records[1]
-    whole = b"".join(parts)
-    assert int.from_bytes(whole[:4], "big") == len(whole) - 4
+    data = b"".join(parts)
+    assert int.from_bytes(data[:4], "big") == len(data) - 4

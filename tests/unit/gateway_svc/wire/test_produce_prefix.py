@@ -20,11 +20,13 @@ from gateway_svc.wire.produce_prefix import (
 from gateway_svc.wire.violations import ProtocolViolation
 
 TOPIC_ID = bytes(range(16))
-#: Around those where a compact length takes another byte.
+#: Sizes near those at which a compact length needs another byte.
 SIZES = (126, 127, 16_382, 16_383, 70_000)
 
 
-def asked(version: int, *, records: bytes | None = b"r", name: str = "orders", **changed: object):
+def produce_request(
+    version: int, *, records: bytes | None = b"r", name: str = "orders", **changed: object
+):
     topic = TopicProduceData(
         name=name if version < 13 else "",
         topic_id=TOPIC_ID if version >= 13 else bytes(16),
@@ -48,8 +50,8 @@ def framed(
     return head + b"".join(encode(request, version, PRODUCE.is_flexible(version)))
 
 
-def found(frame: bytes, version: int):
-    """What is read of the frame; None: it is for the codec."""
+def parse(frame: bytes, version: int):
+    """Returns the fields of the frame; None if it must be decoded by the codec."""
     prefix = read_prefix(frame, version)
     if prefix is None:
         return None
@@ -57,8 +59,8 @@ def found(frame: bytes, version: int):
     return None if batch is None else (*prefix, bytes(batch))
 
 
-def decoded(frame: bytes):
-    """What the codec reads of a frame with a single batch."""
+def decode_single_batch(frame: bytes):
+    """Returns the fields that the codec reads from a frame with a single batch."""
     request = read_request(PRODUCE, read_header(frame), frame)
     (topic,) = request.topic_data
     (partition,) = topic.partition_data
@@ -76,23 +78,23 @@ def decoded(frame: bytes):
     records=st.binary(min_size=1, max_size=300) | st.sampled_from(SIZES).map(bytes),
     client_id=st.text(max_size=80).map(str.encode),
     correlation_id=st.integers(-(2**31), 2**31 - 1),
-    behind=st.binary(max_size=5),
+    trailing=st.binary(max_size=5),
 )
-def test_it_reads_what_the_codec_reads(
-    version, acks, timeout_ms, name, partition, records, client_id, correlation_id, behind
+def test_read_prefix_and_read_batch_return_what_the_codec_reads(
+    version, acks, timeout_ms, name, partition, records, client_id, correlation_id, trailing
 ):
-    request = asked(version, records=records, name=name, acks=acks, timeout_ms=timeout_ms)
+    request = produce_request(version, records=records, name=name, acks=acks, timeout_ms=timeout_ms)
     request.topic_data[0].partition_data[0].index = partition
-    frame = framed(request, version, client_id=client_id, correlation_id=correlation_id) + behind
+    frame = framed(request, version, client_id=client_id, correlation_id=correlation_id) + trailing
     topic = name if version < 13 else TOPIC_ID
-    assert found(frame, version) == (acks, timeout_ms, topic, partition, records)
-    assert decoded(frame) == (acks, timeout_ms, topic, partition, records)
+    assert parse(frame, version) == (acks, timeout_ms, topic, partition, records)
+    assert decode_single_batch(frame) == (acks, timeout_ms, topic, partition, records)
 
 
 @given(st.data(), st.sampled_from(SINGLE_BATCH_VERSIONS))
-def test_frames_with_the_same_opening_say_the_same_with_it(data, version):
-    """That is what lets it be looked up: no byte of the frame behind it changes its meaning."""
-    frame = framed(asked(version, records=bytes(20)), version)
+def test_frames_with_an_equal_prefix_have_equal_fields(data, version):
+    """The prefix can be a cache key: no later byte of the frame changes its meaning."""
+    frame = framed(produce_request(version, records=bytes(20)), version)
     end = prefix_end(frame, version)
     other = (
         frame[:4]
@@ -106,14 +108,14 @@ def test_frames_with_the_same_opening_say_the_same_with_it(data, version):
 
 @given(st.data(), st.sampled_from(SINGLE_BATCH_VERSIONS))
 def test_every_parsed_frame_is_valid_for_the_codec(data, version):
-    """Frames with any byte changed, which may begin to mean something else."""
-    frame = bytearray(framed(asked(version, records=bytes(140), name="a" * 9), version))
+    """Any byte of a frame is changed, which may change its meaning."""
+    frame = bytearray(framed(produce_request(version, records=bytes(140), name="a" * 9), version))
     for _ in range(data.draw(st.integers(1, 3))):
         position = data.draw(st.integers(4, len(frame) - 1))
         frame[position] = data.draw(st.integers(0, 255))
-    one = found(bytes(frame), version)
-    if one is not None:
-        assert decoded(bytes(frame)) == one
+    parsed = parse(bytes(frame), version)
+    if parsed is not None:
+        assert decode_single_batch(bytes(frame)) == parsed
 
 
 @pytest.mark.parametrize("version", SINGLE_BATCH_VERSIONS)
@@ -123,12 +125,13 @@ def test_every_parsed_frame_is_valid_for_the_codec(data, version):
         {"transactional_id": ""},
         {"transactional_id": "mine"},
         {"topic_data": []},
-        {"topic_data": asked(9).topic_data * 2},
+        {"topic_data": produce_request(9).topic_data * 2},
         {"topic_data": [TopicProduceData(name="orders", partition_data=[])]},
         {
             "topic_data": [
                 TopicProduceData(
-                    name="orders", partition_data=asked(9).topic_data[0].partition_data * 2
+                    name="orders",
+                    partition_data=produce_request(9).topic_data[0].partition_data * 2,
                 )
             ]
         },
@@ -137,50 +140,50 @@ def test_every_parsed_frame_is_valid_for_the_codec(data, version):
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_other_shapes_are_left_to_the_codec(version, changed):
-    assert found(framed(asked(version, **changed), version), version) is None
+def test_requests_with_other_fields_are_left_to_the_codec(version, changed):
+    assert parse(framed(produce_request(version, **changed), version), version) is None
 
 
 def test_a_name_with_a_longer_length_is_left_to_the_codec():
-    assert found(framed(asked(9, name="n" * 126), 9), 9) is not None
-    assert found(framed(asked(9, name="n" * 127), 9), 9) is None
+    assert parse(framed(produce_request(9, name="n" * 126), 9), 9) is not None
+    assert parse(framed(produce_request(9, name="n" * 127), 9), 9) is None
 
 
 @pytest.mark.parametrize("version", SINGLE_BATCH_VERSIONS)
 @pytest.mark.parametrize("size", [1 << 21, (1 << 21) - 1])
 def test_a_large_batch_is_read(version, size):
-    frame = framed(asked(version, records=bytes(size)), version)
-    assert found(frame, version) == decoded(frame)
+    frame = framed(produce_request(version, records=bytes(size)), version)
+    assert parse(frame, version) == decode_single_batch(frame)
 
 
 @pytest.mark.parametrize("version", SINGLE_BATCH_VERSIONS)
 @pytest.mark.parametrize("client_id", [None, b"", b"c" * 255, b"c" * 256, b"\xff"])
 def test_client_ids_are_read_or_left_to_the_codec(version, client_id):
-    frame = framed(asked(version), version, client_id=client_id)
+    frame = framed(produce_request(version), version, client_id=client_id)
     is_read = client_id in (b"", b"c" * 255)
-    assert (found(frame, version) is not None) == is_read
+    assert (parse(frame, version) is not None) == is_read
     if client_id == b"\xff":
         with pytest.raises(ProtocolViolation):
             read_header(frame)
 
 
 @pytest.mark.parametrize("version", SINGLE_BATCH_VERSIONS)
-def test_a_request_cut_anywhere_is_left_to_the_codec(version):
-    frame = framed(asked(version, records=bytes(200)), version)
-    assert found(frame, version) is not None
+def test_truncated_request_is_left_to_the_codec(version):
+    frame = framed(produce_request(version, records=bytes(200)), version)
+    assert parse(frame, version) is not None
     for size in range(len(frame)):
         cut = frame[:size]
-        assert found(cut, version) is None
+        assert parse(cut, version) is None
 
 
 @pytest.mark.parametrize("version", SINGLE_BATCH_VERSIONS)
 def test_tagged_fields_are_left_to_the_codec(version):
-    frame = framed(asked(version), version)
+    frame = framed(produce_request(version), version)
     # One tag with one byte at the end of the request, where there was none.
-    assert found(frame[:-1] + b"\1\7\1x", version) is None
-    assert found(framed(asked(version), version, tags=b"\1\7\1x"), version) is None
+    assert parse(frame[:-1] + b"\1\7\1x", version) is None
+    assert parse(framed(produce_request(version), version, tags=b"\1\7\1x"), version) is None
 
 
-def test_a_name_that_is_no_text_is_left_to_the_codec():
-    frame = framed(asked(9, name="ab"), 9).replace(b"ab", b"\xc3\x28")
-    assert found(frame, 9) is None
+def test_name_that_is_not_utf_8_is_left_to_the_codec():
+    frame = framed(produce_request(9, name="ab"), 9).replace(b"ab", b"\xc3\x28")
+    assert parse(frame, 9) is None

@@ -10,7 +10,7 @@ def run(source, result, data):
     return source.compiled("reading")(data, 0, len(data))
 
 
-def test_neighbours_of_fixed_size_are_read_by_one_call():
+def test_adjacent_fields_of_fixed_size_are_read_by_one_call():
     source = ReadSource(flexible=False)
     first = source.fixed("h", 2, "first")
     second = source.fixed("q", 8, "second")
@@ -19,7 +19,7 @@ def test_neighbours_of_fixed_size_are_read_by_one_call():
     assert run(source, f"({first}, {second})", b"\x00\x07" + bytes(7) + b"\x09") == ((7, 9), 10)
 
 
-def test_flushing_nothing_writes_nothing():
+def test_flush_without_fields_writes_nothing():
     source = ReadSource(flexible=False)
     before = source.text()
     source.flush()
@@ -30,7 +30,7 @@ def test_flushing_nothing_writes_nothing():
     ("data", "number", "size"),
     [(b"\x7f", 127, 1), (b"\x80\x01", 128, 2), (b"\xff\xff\x03", 65_535, 3)],
 )
-def test_a_varint_of_any_size_is_read_behind_a_run(data, number, size):
+def test_varint_of_any_size_is_read_after_fixed_fields(data, number, size):
     source = ReadSource(flexible=True)
     source.fixed("i", 4, "before")
     local = source.uvarint("number")
@@ -69,16 +69,16 @@ def test_sized_bytes_are_read_as_their_type(wire_type, value, as_view):
 
 
 @pytest.mark.parametrize("size", ["4", "-1"])
-def test_sized_bytes_that_are_not_there_are_a_violation(size):
+def test_sized_bytes_beyond_the_end_are_a_violation(size):
     source = ReadSource(flexible=True)
     source.sized(STRING, size, "value", "M.field")
     with pytest.raises(ProtocolViolation, match=f"M.field: {size} announced, 3 bytes left"):
         run(source, "value", b"abc")
 
 
-def test_null_is_read_only_where_it_is_allowed():
-    for nullable, expected in ((True, None), (False, "there")):
+def test_null_is_read_only_if_nullable():
+    for nullable, expected in ((True, None), (False, "present")):
         source = ReadSource(flexible=True)
         with source.unless_null("-1", "value", nullable=nullable):
-            source.line("value = 'there'")
+            source.line("value = 'present'")
         assert run(source, "value", b"") == (expected, 0)

@@ -5,7 +5,7 @@ import pytest
 from gateway_svc.wire.source import Source, repeated
 
 
-def test_lines_become_a_function_of_the_parameters():
+def test_lines_are_compiled_to_a_function():
     source = Source("twice", "number")
     with source.block("if number < 0:"):
         source.line("return None")
@@ -15,7 +15,7 @@ def test_lines_become_a_function_of_the_parameters():
     assert twice.__code__.co_filename == "<doubling>"
 
 
-def test_an_opening_line_comes_first_and_once():
+def test_opening_line_is_first_and_not_repeated():
     source = Source("counted", "")
     source.line("return len(seen)")
     source.opening("seen = [1]")
@@ -27,12 +27,12 @@ def test_an_opening_line_comes_first_and_once():
     ]
 
 
-def test_names_are_not_given_twice():
+def test_name_returns_unique_names():
     source = Source("f", "")
     assert len({source.name("size"), source.name("size"), source.name("pos")}) == 3
 
 
-def test_a_constant_has_one_value():
+def test_constant_rejects_a_second_value():
     source = Source("f", "")
     marker = object()
     assert source.constant("MARKER", marker) == source.constant("MARKER", marker) == "MARKER"

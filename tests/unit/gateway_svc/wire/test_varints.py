@@ -20,38 +20,38 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("number", "hex_bytes"), NUMBERS)
-def test_a_number_has_one_image(number, hex_bytes):
+def test_uvarint_encodes_and_decodes_a_number(number, hex_bytes):
     image = bytes.fromhex(hex_bytes)
     assert uvarint(number) == image
     assert read_uvarint(b"-" + image + b"-", 1) == (number, 1 + len(image))
 
 
 @pytest.mark.parametrize(("number", "hex_bytes"), NUMBERS)
-def test_a_number_cut_short_runs_out_of_bytes(number, hex_bytes):
+def test_truncated_uvarint_raises_index_error(number, hex_bytes):
     image = bytes.fromhex(hex_bytes)
     for length in range(len(image)):
         with pytest.raises(IndexError):
             read_uvarint(image[:length], 0)
 
 
-def test_a_number_ends_with_its_fifth_byte():
+def test_uvarint_has_at_most_five_bytes():
     assert read_uvarint(b"\xff\xff\xff\xff\x0f", 0) == (2**32 - 1, 5)
     with pytest.raises(ProtocolViolation):
         read_uvarint(b"\xff\xff\xff\xff\x8f\x00", 0)
 
 
-def test_a_section_of_tagged_fields_is_skipped_as_it_was_written():
+def test_skip_tagged_fields_skips_a_written_section():
     section = tagged_section([(0, b""), (3, b"abc"), (300, bytes(200))])
     count, start = read_uvarint(section, 0)
     assert count == 3
     assert skip_tagged_fields(section + b"next", start, count) == len(section)
 
 
-def test_a_tagged_field_larger_than_what_is_left_is_a_violation():
+def test_tagged_field_beyond_the_end_is_a_violation():
     assert skip_tagged_fields(b"\x00\x02ab", 0, 1) == 4
     with pytest.raises(ProtocolViolation, match="tagged field: 2 announced, 1 bytes left"):
         skip_tagged_fields(b"\x00\x02a", 0, 1)
 
 
-def test_a_violation_names_the_field_and_the_sizes():
+def test_oversized_names_the_field_and_the_sizes():
     assert str(oversized("Fetch.topics", 900, 3)) == "Fetch.topics: 900 announced, 3 bytes left"

@@ -10,7 +10,7 @@ def run(source, whole=None):
     return source.compiled("writing")(whole)
 
 
-def test_neighbours_of_fixed_size_are_written_by_one_call():
+def test_adjacent_fields_of_fixed_size_are_written_by_one_call():
     source = WriteSource(flexible=False)
     source.fixed("h", "whole")
     source.fixed("i", "whole + 1")
@@ -18,7 +18,7 @@ def test_neighbours_of_fixed_size_are_written_by_one_call():
     assert source.text().count("pack_") == 1
 
 
-def test_zero_bytes_need_no_value_and_no_call():
+def test_zero_bytes_are_written_without_a_call():
     source = WriteSource(flexible=True)
     source.fixed("x")
     source.fixed("x")
@@ -29,8 +29,8 @@ def test_zero_bytes_need_no_value_and_no_call():
 @pytest.mark.parametrize(
     ("number", "image"), [(0, b"\0"), (127, b"\x7f"), (128, b"\x80\x01"), (300, b"\xac\x02")]
 )
-@pytest.mark.parametrize("before", [b"", b"\0\x05"], ids=["alone", "behind a run"])
-def test_a_varint_of_any_size_is_written(number, image, before):
+@pytest.mark.parametrize("before", [b"", b"\0\x05"], ids=["alone", "after a fixed field"])
+def test_varint_of_any_size_is_written(number, image, before):
     source = WriteSource(flexible=True)
     if before:
         source.fixed("h", "5")
@@ -42,7 +42,7 @@ def test_a_varint_of_any_size_is_written(number, image, before):
 @pytest.mark.parametrize(
     ("flexible", "of_five", "of_null"), [(False, b"\0\x05", b"\xff\xff"), (True, b"\x06", b"\0")]
 )
-def test_a_length_is_one_more_where_it_is_compact(flexible, of_five, of_null):
+def test_compact_length_is_one_larger(flexible, of_five, of_null):
     source = WriteSource(flexible=flexible)
     source.line(f"five, null = {source.size_of('5')}, {source.null_size}")
     source.length("h", "five")
@@ -50,7 +50,7 @@ def test_a_length_is_one_more_where_it_is_compact(flexible, of_five, of_null):
     assert run(source) == [of_five + of_null]
 
 
-def test_chunks_stand_between_joined_parts():
+def test_chunks_are_separate_parts():
     source = WriteSource(flexible=True)
     source.put("b'ab'")
     source.put("b'cd'")
@@ -62,7 +62,7 @@ def test_chunks_stand_between_joined_parts():
     assert parts[1] is chunk
 
 
-def test_set_aside_lines_follow_their_expression():
+def test_aside_lines_are_written_where_their_result_is_put():
     source = WriteSource(flexible=True)
     source.fixed("B", "1")
     with source.aside() as written:

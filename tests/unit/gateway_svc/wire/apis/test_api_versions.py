@@ -63,7 +63,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(API_VERSIONS, message, version, hex_bytes)
 
 
-def test_a_refusal_says_which_versions_of_this_api_we_speak():
+def test_refusal_lists_the_supported_versions():
     refusal = API_VERSIONS.refuse(ApiVersionsRequest(), ErrorCode.UNSUPPORTED_VERSION)
     ours = ApiVersion(api_key=18, min_version=0, max_version=API_VERSIONS.version_max)
     assert refusal == ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=[ours])

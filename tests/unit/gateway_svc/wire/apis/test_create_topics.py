@@ -80,7 +80,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(CREATE_TOPICS, message, version, hex_bytes)
 
 
-def test_a_refusal_names_every_topic():
+def test_refusal_lists_every_topic():
     request = CreateTopicsRequest(topics=[TOPIC, TOPIC])
     refusal = CREATE_TOPICS.refuse(request, ErrorCode.TOPIC_ALREADY_EXISTS)
     assert refusal == CreateTopicsResponse(topics=[EXISTS, EXISTS])

@@ -45,7 +45,7 @@ from tests.support.wire.cases import check_wire_case
             "03 01 056e6f7065 00",
             id="request v3",
         ),
-        # As a broker of Apache Kafka 4.4.0 answers.
+        # A response of Apache Kafka 4.4.0.
         pytest.param(
             DeleteGroupsResponse(
                 results=[
@@ -63,7 +63,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(DELETE_GROUPS, message, version, hex_bytes)
 
 
-def test_a_refusal_bears_its_error_wherever_there_is_a_place_for_it():
+def test_refusal_sets_every_error_code():
     refusal = DELETE_GROUPS.refuse(
         DeleteGroupsRequest(groups_names=["g"]), ErrorCode.COORDINATOR_NOT_AVAILABLE
     )

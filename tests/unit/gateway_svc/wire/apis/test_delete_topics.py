@@ -46,7 +46,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(DELETE_TOPICS, message, version, hex_bytes)
 
 
-def test_a_refusal_names_topics_as_the_request_did():
+def test_refusal_identifies_topics_as_in_the_request():
     by_names = DELETE_TOPICS.refuse(BY_NAMES, ErrorCode.REQUEST_TIMED_OUT)
     assert [topic.name for topic in by_names.responses] == ["a", "b"]
     by_id = DELETE_TOPICS.refuse(BY_ID, ErrorCode.REQUEST_TIMED_OUT)

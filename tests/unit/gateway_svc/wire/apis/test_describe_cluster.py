@@ -46,7 +46,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(DESCRIBE_CLUSTER, message, version, hex_bytes)
 
 
-def test_a_refusal_repeats_the_endpoint_type():
+def test_refusal_repeats_the_endpoint_type():
     request = DescribeClusterRequest(endpoint_type=CONTROLLERS)
     refusal = DESCRIBE_CLUSTER.refuse(request, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE)
     assert (refusal.error_code, refusal.endpoint_type) == (

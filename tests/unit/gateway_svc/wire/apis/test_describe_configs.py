@@ -73,7 +73,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(DESCRIBE_CONFIGS, message, version, hex_bytes)
 
 
-def test_a_refusal_names_every_resource():
+def test_refusal_lists_every_resource():
     request = DescribeConfigsRequest(resources=[ONE_KEY, ALL_KEYS])
     refusal = DESCRIBE_CONFIGS.refuse(request, ErrorCode.INVALID_REQUEST)
     refused = DescribeConfigsResult(

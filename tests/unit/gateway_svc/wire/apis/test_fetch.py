@@ -109,14 +109,14 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(FETCH, message, version, hex_bytes)
 
 
-def test_a_response_that_says_little_sends_no_reader_anywhere():
+def test_default_response_has_no_preferred_read_replica():
     partition = PartitionData(partition_index=0)
     assert partition.preferred_read_replica == -1
     assert partition.aborted_transactions is None
     assert (partition.high_watermark, partition.log_start_offset) == (-1, -1)
 
 
-def test_a_refusal_says_it_for_the_request_and_for_every_partition():
+def test_refusal_sets_the_error_of_the_request_and_of_every_partition():
     refusal = FETCH.refuse(request(), ErrorCode.UNKNOWN_TOPIC_ID)
     partition = PartitionData(partition_index=3, error_code=ErrorCode.UNKNOWN_TOPIC_ID)
     assert refusal == response(partition, error_code=ErrorCode.UNKNOWN_TOPIC_ID)

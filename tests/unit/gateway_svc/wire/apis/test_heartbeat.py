@@ -42,7 +42,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(HEARTBEAT, message, version, hex_bytes)
 
 
-def test_a_refusal_bears_its_error_wherever_there_is_a_place_for_it():
+def test_refusal_sets_every_error_code():
     refusal = HEARTBEAT.refuse(
         HeartbeatRequest(group_id="g", generation_id=3, member_id="a"),
         ErrorCode.COORDINATOR_NOT_AVAILABLE,

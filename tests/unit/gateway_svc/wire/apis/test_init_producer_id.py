@@ -26,7 +26,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(INIT_PRODUCER_ID, message, version, hex_bytes)
 
 
-def test_a_refusal_gives_no_producer_id():
+def test_refusal_has_no_producer_id():
     refusal = INIT_PRODUCER_ID.refuse(IDEMPOTENT, ErrorCode.COORDINATOR_NOT_AVAILABLE)
     assert refusal.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert (refusal.producer_id, refusal.producer_epoch) == (-1, -1)

@@ -52,6 +52,6 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(LIST_GROUPS, message, version, hex_bytes)
 
 
-def test_a_refusal_bears_its_error_wherever_there_is_a_place_for_it():
+def test_refusal_sets_every_error_code():
     refusal = LIST_GROUPS.refuse(ListGroupsRequest(), ErrorCode.COORDINATOR_NOT_AVAILABLE)
     assert refusal == ListGroupsResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)

@@ -14,8 +14,8 @@ from tests.support.wire.cases import check_wire_case
 
 
 def request(**partition):
-    asked = ListOffsetsPartition(partition_index=3, timestamp=-1, **partition)
-    return ListOffsetsRequest(topics=[ListOffsetsTopic(name="t", partitions=[asked])])
+    list_partition = ListOffsetsPartition(partition_index=3, timestamp=-1, **partition)
+    return ListOffsetsRequest(topics=[ListOffsetsTopic(name="t", partitions=[list_partition])])
 
 
 def response(**partition):
@@ -70,6 +70,6 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(LIST_OFFSETS, message, version, hex_bytes)
 
 
-def test_a_refusal_names_every_partition():
+def test_refusal_lists_every_partition():
     refusal = LIST_OFFSETS.refuse(request(), ErrorCode.UNKNOWN_SERVER_ERROR)
     assert refusal == response(error_code=ErrorCode.UNKNOWN_SERVER_ERROR)

@@ -76,7 +76,7 @@ def test_unrequested_operations_are_not_zero():
     assert MetadataResponseTopic(name="t").topic_authorized_operations == OPERATIONS_UNKNOWN
 
 
-def test_a_refusal_names_topics_as_the_request_did():
+def test_refusal_identifies_topics_as_in_the_request():
     by_id = MetadataRequestTopic(name=None, topic_id=TOPIC_ID)
     request = MetadataRequest(topics=[MetadataRequestTopic(name="t"), by_id])
     refusal = METADATA.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR)
@@ -87,6 +87,6 @@ def test_a_refusal_names_topics_as_the_request_did():
     assert {topic.error_code for topic in refusal.topics} == {refusal.error_code}
 
 
-def test_a_refusal_of_all_topics_names_none():
+def test_refusal_of_all_topics_lists_none():
     refusal = METADATA.refuse(MetadataRequest(topics=None), ErrorCode.UNKNOWN_SERVER_ERROR)
     assert refusal == MetadataResponse(topics=[], error_code=ErrorCode.UNKNOWN_SERVER_ERROR)

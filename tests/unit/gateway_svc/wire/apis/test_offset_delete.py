@@ -52,7 +52,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(OFFSET_DELETE, message, version, hex_bytes)
 
 
-def test_a_refusal_bears_its_error_wherever_there_is_a_place_for_it():
+def test_refusal_sets_every_error_code():
     refusal = OFFSET_DELETE.refuse(
         OffsetDeleteRequest(group_id="g", topics=[]), ErrorCode.COORDINATOR_NOT_AVAILABLE
     )

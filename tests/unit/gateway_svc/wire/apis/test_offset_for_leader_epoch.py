@@ -14,8 +14,8 @@ from tests.support.wire.cases import check_wire_case
 
 
 def request(*, replica_id=-2, **partition):
-    asked = OffsetForLeaderPartition(partition=3, leader_epoch=5, **partition)
-    topic = OffsetForLeaderTopic(topic="t", partitions=[asked])
+    epoch_partition = OffsetForLeaderPartition(partition=3, leader_epoch=5, **partition)
+    topic = OffsetForLeaderTopic(topic="t", partitions=[epoch_partition])
     return OffsetForLeaderEpochRequest(replica_id=replica_id, topics=[topic])
 
 
@@ -77,6 +77,6 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(OFFSET_FOR_LEADER_EPOCH, message, version, hex_bytes)
 
 
-def test_a_refusal_names_every_partition():
+def test_refusal_lists_every_partition():
     refusal = OFFSET_FOR_LEADER_EPOCH.refuse(request(), ErrorCode.UNKNOWN_SERVER_ERROR)
     assert refusal == response(error_code=ErrorCode.UNKNOWN_SERVER_ERROR)

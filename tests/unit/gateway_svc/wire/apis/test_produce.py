@@ -115,7 +115,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(PRODUCE, message, version, hex_bytes)
 
 
-def test_a_refusal_names_every_partition():
+def test_refusal_lists_every_partition():
     refusal = PRODUCE.refuse(request(name="t", topic_id=TOPIC_ID), ErrorCode.REQUEST_TIMED_OUT)
     partition = PartitionProduceResponse(index=3, error_code=ErrorCode.REQUEST_TIMED_OUT)
     assert refusal == response(partition, name="t", topic_id=TOPIC_ID)

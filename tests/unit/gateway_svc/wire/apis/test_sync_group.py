@@ -55,7 +55,7 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(SYNC_GROUP, message, version, hex_bytes)
 
 
-def test_a_refusal_bears_its_error_wherever_there_is_a_place_for_it():
+def test_refusal_sets_every_error_code():
     refusal = SYNC_GROUP.refuse(
         SyncGroupRequest(group_id="g", generation_id=3, member_id="a", assignments=[]),
         ErrorCode.COORDINATOR_NOT_AVAILABLE,
