@@ -46,8 +46,8 @@ async def metadata():
         await core.close()
 
 
-class Ready:
-    """The readiness that a gateway reported, in order."""
+class ReadinessRecorder:
+    """Records the readiness that a gateway reports."""
 
     def __init__(self) -> None:
         self.reported: list[bool] = []
@@ -58,7 +58,7 @@ class Ready:
 
 @asynccontextmanager
 async def running(core, partitions, **settings):
-    """A gateway over ports in this process, its readiness, and the event that stops it."""
+    """Runs a gateway on ports of this process; yields it, its readiness and its stop event."""
     settings.setdefault("listeners", ("PLAINTEXT://127.0.0.1:0",))
     gateway = GatewayServer(
         GatewaySettings(**settings),
@@ -67,7 +67,7 @@ async def running(core, partitions, **settings):
         coordinators_of=lambda _: None,
         view=ClusterView(),
     )
-    ready, stop = Ready(), asyncio.Event()
+    ready, stop = ReadinessRecorder(), asyncio.Event()
     await gateway.bind()
     task = asyncio.create_task(gateway.run(stop, ready.set))
     try:
@@ -84,7 +84,7 @@ class Client:
         self.reader, self.writer = reader, writer
 
     @classmethod
-    async def of(cls, gateway, listener="PLAINTEXT") -> "Client":
+    async def connect(cls, gateway, listener="PLAINTEXT") -> "Client":
         port = gateway.addresses[listener].port
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
@@ -101,36 +101,38 @@ class Client:
         data = await self.reader.readexactly(length)
         return decode(api.response, data, 5 if flexible else 4, version, flexible)[0]
 
-    async def ask(self, api, request, version):
+    async def request(self, api, request, version):
         self.send(api, request, version)
         return await self.read(api, version)
 
-    async def at_end(self) -> bool:
+    async def is_closed(self) -> bool:
         try:
             return await self.reader.read() == b""
         except ConnectionResetError:
             return True
 
 
-def test_a_gateway_serves_clients_once_the_cluster_is_known(tmp_path):
+def test_gateway_serves_clients_after_it_receives_the_cluster_view(tmp_path):
     async def scenario() -> None:
         async with metadata() as core, running_core(tmp_path) as logs:
-            two = ("INTERNAL://127.0.0.1:0", "EXTERNAL://127.0.0.1:0")
+            listeners = ("INTERNAL://127.0.0.1:0", "EXTERNAL://127.0.0.1:0")
             advertised = ("EXTERNAL://kafka.example:19094",)
             async with running(
-                core, logs, listeners=two, advertised_listeners=advertised, node_id=4
+                core, logs, listeners=listeners, advertised_listeners=advertised, node_id=4
             ) as (gateway, ready, _):
                 await until(lambda: ready.reported == [True])
-                (known,) = core.view.gateways
-                assert [(endpoint.listener, endpoint.host) for endpoint in known.endpoints] == [
+                (registered,) = core.view.gateways
+                assert [
+                    (endpoint.listener, endpoint.host) for endpoint in registered.endpoints
+                ] == [
                     ("INTERNAL", "127.0.0.1"),
                     ("EXTERNAL", "kafka.example"),
                 ]
-                client = await Client.of(gateway, "INTERNAL")
-                answer = await client.ask(METADATA, MetadataRequest(topics=[]), 9)
-                assert answer.cluster_id == core.view.cluster_id
+                client = await Client.connect(gateway, "INTERNAL")
+                response = await client.request(METADATA, MetadataRequest(topics=[]), 9)
+                assert response.cluster_id == core.view.cluster_id
                 assert [
-                    (broker.node_id, broker.host, broker.port) for broker in answer.brokers
+                    (broker.node_id, broker.host, broker.port) for broker in response.brokers
                 ] == [(4, "127.0.0.1", gateway.addresses["INTERNAL"].port)]
                 client.writer.close()
 
@@ -150,20 +152,20 @@ class IdleLogs:
         return [FetchResult([], 0, 0, 0, 0) for _ in query.partitions]
 
 
-def test_a_gateway_that_stops_answers_long_polls_and_unregisters():
+def test_stopping_gateway_responds_to_long_polls_and_unregisters():
     async def scenario() -> None:
         logs = IdleLogs()
         async with metadata() as core:
             async with running(core, logs) as (gateway, ready, stop):
                 await until(lambda: ready.reported == [True])
                 await _create(core, "orders")
-                client = await Client.of(gateway)
+                client = await Client.connect(gateway)
                 client.send(FETCH, _poll("orders"), 11)
                 await until(lambda: logs.polls == 1)
                 stop.set()
-                answer = await client.read(FETCH, 11)
-                assert answer.responses[0].partitions[0].error_code == 0
-                assert await client.at_end()
+                response = await client.read(FETCH, 11)
+                assert response.responses[0].partitions[0].error_code == 0
+                assert await client.is_closed()
                 client.writer.close()
             assert ready.reported == [True, False]
             assert core.view.gateways == ()
@@ -172,38 +174,38 @@ def test_a_gateway_that_stops_answers_long_polls_and_unregisters():
 
 
 async def _create(core: LocalMetadata, name: str) -> None:
-    """Creates a topic, owned by a member that accepts everything."""
+    """Creates a topic, owned by a member that acknowledges every change."""
     watch = core.watch(Member(MEMBER, "127.0.0.1:1"))
 
-    async def agree() -> None:
+    async def acknowledge_changes() -> None:
         async for change in watch:
             watch.acknowledge(change.revision)
 
-    agreeing = asyncio.create_task(agree())
+    acknowledging = asyncio.create_task(acknowledge_changes())
     await until(lambda: bool(core.view.members))
-    (made,) = await core.create_topics([NewTopic(name)], timeout_ms=20_000)
-    assert made.refusal is None
-    agreeing.cancel()
-    await asyncio.wait([agreeing])
+    (result,) = await core.create_topics([NewTopic(name)], timeout_ms=20_000)
+    assert result.refusal is None
+    acknowledging.cancel()
+    await asyncio.wait([acknowledging])
     await watch.close()
 
 
 def _poll(name: str) -> FetchRequest:
-    asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
+    partition = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
     return FetchRequest(
         max_wait_ms=LONG_POLL_MS,
         min_bytes=1,
-        topics=[FetchTopic(topic=name, partitions=[asked])],
+        topics=[FetchTopic(topic=name, partitions=[partition])],
     )
 
 
 def _poll_by_id(topic_id: bytes) -> FetchRequest:
-    asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
-    topics = [FetchTopic(topic_id=topic_id, partitions=[asked])]
+    partition = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
+    topics = [FetchTopic(topic_id=topic_id, partitions=[partition])]
     return FetchRequest(max_wait_ms=0, min_bytes=1, topics=topics)
 
 
-class Unreachable:
+class UnreachableMetadata:
     """A metadata service that cannot be reached."""
 
     def watch(self, registration):
@@ -225,25 +227,25 @@ class Unreachable:
         raise AssertionError
 
 
-def test_a_gateway_serves_no_clients_and_can_stop_before_the_cluster_is_known():
+def test_gateway_without_a_cluster_view_serves_no_clients_and_can_stop():
     async def scenario() -> None:
-        async with running(Unreachable(), None) as (gateway, ready, _):
+        async with running(UnreachableMetadata(), None) as (gateway, ready, _):
             await asyncio.sleep(0)
             with pytest.raises(ConnectionRefusedError):
-                await Client.of(gateway)
+                await Client.connect(gateway)
         assert ready.reported == []
 
     run(scenario)
 
 
-class BrokenWatch(Unreachable):
+class BrokenWatch(UnreachableMetadata):
     """Sends a change that cannot be applied."""
 
     async def __anext__(self):
         return None
 
 
-def test_a_change_that_cannot_be_applied_ends_the_gateway():
+def test_invalid_cluster_change_stops_the_gateway():
     async def scenario() -> None:
         with pytest.raises(AttributeError):
             async with running(BrokenWatch(), None):
@@ -263,7 +265,7 @@ async def served_metadata():
             await server.stop(grace_s=0)
 
 
-def test_the_process_is_ready_when_it_serves():
+def test_gateway_process_is_ready_when_it_serves():
     async def scenario() -> None:
         port, grpc_port = ReservedPort(), ReservedPort()
         async with served_metadata() as (core, address):
@@ -277,10 +279,10 @@ def test_the_process_is_ready_when_it_serves():
             await until(lambda: bool(core.view.gateways) or process.done())
             async with open_channel(grpc_port.address) as channel:
                 health = health_pb2_grpc.HealthStub(channel)
-                asked = health_pb2.HealthCheckRequest(service="readiness")
-                watching = health.Watch(asked)
-                async for said in watching:
-                    if said.status == health_pb2.HealthCheckResponse.SERVING:
+                request = health_pb2.HealthCheckRequest(service="readiness")
+                watching = health.Watch(request)
+                async for response in watching:
+                    if response.status == health_pb2.HealthCheckResponse.SERVING:
                         break
                 watching.cancel()
             stop.set()
@@ -295,13 +297,15 @@ def test_addresses_in_use_are_rejected():
     async def scenario() -> None:
         port = ReservedPort()
         blocker = await asyncio.start_server(lambda *_: None, sock=None, host="127.0.0.1", port=0)
-        taken = f"127.0.0.1:{blocker.sockets[0].getsockname()[1]}"
-        no_kafka = GatewaySettings(listeners=(f"A://{taken}",), grpc_listen=port.address)
+        address_in_use = f"127.0.0.1:{blocker.sockets[0].getsockname()[1]}"
+        kafka_in_use = GatewaySettings(
+            listeners=(f"A://{address_in_use}",), grpc_listen=port.address
+        )
         with pytest.raises(CannotListen):
-            await serve(no_kafka, asyncio.Event())
-        no_grpc = GatewaySettings(listeners=("A://127.0.0.1:0",), grpc_listen=taken)
+            await serve(kafka_in_use, asyncio.Event())
+        grpc_in_use = GatewaySettings(listeners=("A://127.0.0.1:0",), grpc_listen=address_in_use)
         with pytest.raises(AddressTaken):
-            await serve(no_grpc, asyncio.Event())
+            await serve(grpc_in_use, asyncio.Event())
         blocker.close()
         port.release()
 
@@ -321,11 +325,11 @@ def two_listeners(node_id: int) -> dict[str, object]:
     }
 
 
-def inside(node_id: int) -> tuple[object, ...]:
+def internal_address(node_id: int) -> tuple[object, ...]:
     return (node_id, f"gateway-{node_id}.cluster", 9092, f"rack-{node_id}")
 
 
-def outside(node_id: int) -> tuple[object, ...]:
+def external_address(node_id: int) -> tuple[object, ...]:
     return (node_id, "kafka.example", 9094 + node_id, f"rack-{node_id}")
 
 
@@ -337,9 +341,11 @@ class NoOwners:
 
 
 @pytest.mark.parametrize(
-    ("listener", "told"), [("INTERNAL", inside), ("EXTERNAL", outside)], ids=["in", "out"]
+    ("listener", "address"),
+    [("INTERNAL", internal_address), ("EXTERNAL", external_address)],
+    ids=["internal", "external"],
 )
-def test_clients_of_a_listener_get_the_addresses_of_all_gateways_for_it(listener, told):
+def test_clients_get_the_addresses_of_all_gateways_for_their_listener(listener, address):
     async def scenario() -> None:
         async with (
             metadata() as core,
@@ -349,29 +355,29 @@ def test_clients_of_a_listener_get_the_addresses_of_all_gateways_for_it(listener
             await until(lambda: len(core.view.gateways) == 2)
             await _create(core, "t")
             for gateway in (first, second):
-                bound = next(one for one in gateway._listeners if one.name == listener)
+                bound = next(bound for bound in gateway._listeners if bound.name == listener)
                 client = Client(*await asyncio.open_connection("127.0.0.1", bound.port))
-                listed = await client.ask(METADATA, MetadataRequest(topics=None), 12)
+                listed = await client.request(METADATA, MetadataRequest(topics=None), 12)
                 assert [
                     (broker.node_id, broker.host, broker.port, broker.rack)
                     for broker in listed.brokers
                 ] == [
-                    told(0),
-                    told(1),
+                    address(0),
+                    address(1),
                 ]
-                described = await client.ask(DESCRIBE_CLUSTER, DescribeClusterRequest(), 0)
+                described = await client.request(DESCRIBE_CLUSTER, DescribeClusterRequest(), 0)
                 assert [
                     (broker.broker_id, broker.host, broker.port, broker.rack)
                     for broker in described.brokers
-                ] == [told(0), told(1)]
-                fetched = await client.ask(FETCH, _poll_by_id(listed.topics[0].topic_id), 16)
+                ] == [address(0), address(1)]
+                fetched = await client.request(FETCH, _poll_by_id(listed.topics[0].topic_id), 16)
                 (partition,) = fetched.responses[0].partitions
                 assert partition.error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
-                named = told(partition.current_leader.leader_id)
+                leader = address(partition.current_leader.leader_id)
                 assert [
                     (endpoint.node_id, endpoint.host, endpoint.port, endpoint.rack)
                     for endpoint in fetched.node_endpoints
-                ] == [named]
+                ] == [leader]
                 client.writer.close()
 
     run(scenario)

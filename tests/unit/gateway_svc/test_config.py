@@ -40,20 +40,20 @@ def test_parse_listener_rejects_other_text(text):
 
 
 def test_advertised_addresses_belong_to_listeners_by_name():
-    own = settings(
+    gateway = settings(
         listeners="INTERNAL://:9092,EXTERNAL://:9094",
         advertised_listeners="EXTERNAL://kafka.example:19094",
     )
-    assert own.bound == (
+    assert gateway.bound == (
         ListenerAddress("INTERNAL", "", 9092),
         ListenerAddress("EXTERNAL", "", 9094),
     )
-    assert own.advertised("EXTERNAL") == ListenerAddress("EXTERNAL", "kafka.example", 19094)
-    assert own.advertised("INTERNAL") is None
+    assert gateway.advertised("EXTERNAL") == ListenerAddress("EXTERNAL", "kafka.example", 19094)
+    assert gateway.advertised("INTERNAL") is None
 
 
 @pytest.mark.parametrize(
-    ("raw", "words"),
+    ("raw", "message"),
     [
         ({"listeners": ""}, "at least one"),
         ({"listeners": "A://:1,a://:2"}, "more than one listener A"),
@@ -65,8 +65,8 @@ def test_advertised_addresses_belong_to_listeners_by_name():
         ({"socket_request_max_bytes": "10"}, "socket.request.max.bytes must be"),
     ],
 )
-def test_invalid_settings_are_rejected_with_the_reason(raw, words):
-    with pytest.raises(InvalidSetting, match=words):
+def test_invalid_settings_are_rejected_with_the_reason(raw, message):
+    with pytest.raises(InvalidSetting, match=message):
         settings(**raw)
 
 

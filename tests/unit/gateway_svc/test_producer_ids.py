@@ -7,12 +7,12 @@ from common.ports.unavailable import BackendUnavailable
 from gateway_svc.producer_ids import ProducerIdPool
 
 
-class Blocks:
-    """Gives blocks of ten, each once; can be made to fail or to take its time."""
+class FakeAllocator:
+    """Allocates blocks of ten ids; fails if `is_down`, and waits for `gate`."""
 
     def __init__(self) -> None:
         self.next = 100
-        self.given = 0
+        self.allocated = 0
         self.is_down = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -20,15 +20,15 @@ class Blocks:
     async def allocate(self) -> ProducerIdBlock:
         await self.gate.wait()
         if self.is_down:
-            raise BackendUnavailable("gone")
+            raise BackendUnavailable("unreachable")
         first, self.next = self.next, self.next + 1000
-        self.given += 1
+        self.allocated += 1
         return ProducerIdBlock(first, 10)
 
 
 def run(scenario) -> None:
     async def within_limits() -> None:
-        blocks = Blocks()
+        blocks = FakeAllocator()
         ids = ProducerIdPool(blocks.allocate)
         async with asyncio.timeout(60):
             await scenario(ids, blocks)
@@ -39,17 +39,17 @@ def run(scenario) -> None:
 
 def test_ids_come_from_blocks_in_order_and_only_once():
     async def scenario(ids, blocks) -> None:
-        taken = [await ids.next_id() for _ in range(25)]
-        assert taken == [*range(100, 110), *range(1100, 1110), *range(2100, 2105)]
+        allocated = [await ids.next_id() for _ in range(25)]
+        assert allocated == [*range(100, 110), *range(1100, 1110), *range(2100, 2105)]
 
     run(scenario)
 
 
 def test_concurrent_callers_get_different_ids_from_shared_blocks():
     async def scenario(ids, blocks) -> None:
-        taken = await asyncio.gather(*(ids.next_id() for _ in range(95)))
-        assert len(set(taken)) == 95
-        assert blocks.given <= 11
+        allocated = await asyncio.gather(*(ids.next_id() for _ in range(95)))
+        assert len(set(allocated)) == 95
+        assert blocks.allocated <= 11
 
     run(scenario)
 
@@ -60,7 +60,7 @@ def test_the_next_block_is_allocated_before_the_current_one_is_used_up():
             await ids.next_id()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert blocks.given == 2
+        assert blocks.allocated == 2
         blocks.gate.clear()  # from here on no allocation succeeds
         assert [await ids.next_id() for _ in range(6)] == [109, *range(1100, 1105)]
 

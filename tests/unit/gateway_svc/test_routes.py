@@ -56,7 +56,7 @@ from tests.support.wire.batches import record_batch
 from tests.support.wire.records import numbered
 from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, PEER, FakeCluster
 
-#: A request of each API that makes sense in every version.
+#: One request of each API, valid in every version.
 REQUESTS = {
     0: ProduceRequest(
         acks=1,
@@ -171,9 +171,9 @@ REQUESTS = {
 }
 
 EVERY_VERSION = [
-    pytest.param(key, version, id=f"{item.api.name} v{version}")
-    for key, item in sorted(ROUTES.items())
-    for version in range(item.api.version_min, item.api.version_max + 1)
+    pytest.param(key, version, id=f"{route.api.name} v{version}")
+    for key, route in sorted(ROUTES.items())
+    for version in range(route.api.version_min, route.api.version_max + 1)
 ]
 
 
@@ -184,14 +184,14 @@ def frame(key: int, version: int) -> bytes:
     return head + tags + b"".join(encode(REQUESTS[key], version, api.is_flexible(version)))
 
 
-async def response_bytes(sent: bytes) -> bytes:
+async def response_bytes(request_frame: bytes) -> bytes:
     cluster = FakeCluster()
     cluster.coordinators.replies |= {
         DescribeGroup: DescribedGroup("g"),
         DeleteGroup: GroupResult("g"),
         DescribeConsumerGroup: DescribedConsumerGroup("g"),
     }
-    reply = Dispatcher(ROUTES, cluster.backends).connect(PEER)(sent)
+    reply = Dispatcher(ROUTES, cluster.backends).connect(PEER)(request_frame)
     if isinstance(reply, Deferred):
         reply = reply.start()
     if isinstance(reply, PendingResponse):
@@ -202,7 +202,7 @@ async def response_bytes(sent: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("key", "version"), EVERY_VERSION)
-def test_every_advertised_version_is_answered_without_a_bug(key, version, caplog):
+def test_every_advertised_version_gets_a_valid_response(key, version, caplog):
     data = asyncio.run(response_bytes(frame(key, version)))
     api = ROUTES[key].api
     flexible = api.is_flexible(version)
@@ -218,9 +218,9 @@ def test_api_versions_advertises_exactly_the_routes():
     response, _ = decode(API_VERSIONS.response, data, 8, 0, False)
     advertised = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
     assert advertised == {
-        key: (item.api.version_min, item.api.version_max) for key, item in ROUTES.items()
+        key: (route.api.version_min, route.api.version_max) for key, route in ROUTES.items()
     }
 
 
-def test_every_route_has_a_request_in_these_tests():
+def test_every_route_has_a_request():
     assert set(REQUESTS) == set(ROUTES)
