@@ -1,4 +1,4 @@
-"""One cluster for all tests of a module; a test that fails leaves the next one a new one."""
+"""A cluster that the tests of a module share; after a failed test the next one gets a new one."""
 
 from collections.abc import Generator
 from typing import Any
@@ -20,19 +20,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 class _Clusters:
-    """The cluster that runs now, if one does."""
+    """The running cluster, which is started when it is first used, and after `stop`."""
 
     def __init__(self, tmp_path_factory):
         self._tmp_path_factory = tmp_path_factory
         self._running = None
 
-    def running(self):
+    def start(self):
         if self._running is None:
             folder = self._tmp_path_factory.mktemp("cluster")
             self._running = Cluster(folder, partitions=2, **SETTINGS).__enter__()
         return self._running
 
-    def end(self):
+    def stop(self):
         if self._running is not None:
             self._running.__exit__()
         self._running = None
@@ -40,21 +40,21 @@ class _Clusters:
 
 @pytest.fixture(scope="module")
 def clusters(tmp_path_factory):
-    every = _Clusters(tmp_path_factory)
-    yield every
-    every.end()
+    clusters = _Clusters(tmp_path_factory)
+    yield clusters
+    clusters.stop()
 
 
 @pytest.fixture
 def cluster(clusters, request):
-    """Two members that are in the ring and hold nothing, and a gateway."""
-    running = clusters.running()
+    """Two members that are in the ring and have no logs, and a gateway."""
+    running = clusters.start()
     yield running
     if _FAILED in request.node.stash:
-        clusters.end()
+        clusters.stop()
         return
     try:
         put_in_order(running)
     except BaseException:
-        clusters.end()
+        clusters.stop()
         raise

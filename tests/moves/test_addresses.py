@@ -1,7 +1,7 @@
-"""Services that come back with another IP under the same name, as pods do.
+"""Services that restart with another IP under the same name, as pods do.
 
-A name server of the test leads names to an address of loopback, and elsewhere after the restart.
-By default gRPC looks a name up again after 30 s at the earliest.
+A name server resolves their names to one loopback address, and to another after the restart. By
+default gRPC resolves a name again after 30 s at the earliest.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 
-#: Much more than it takes, and much less than 30 s.
+#: Much longer than reconnecting takes, and much shorter than 30 s.
 WITHIN_S = 15.0
 
 
 class NamedCluster(Cluster):
-    """The metadata service and all members listen on `host`, and are known by their names only."""
+    """A cluster whose members and metadata service listen on `host` and are addressed by name."""
 
     def __init__(self, folder, names: NameServer) -> None:
         super().__init__(folder, partitions=1)
@@ -55,7 +55,9 @@ def cluster(tmp_path, names):
         yield running
 
 
-def test_services_are_reached_within_seconds_when_their_names_lead_elsewhere(cluster, names):
+def test_services_are_reached_within_seconds_after_their_names_resolve_to_another_address(
+    cluster, names
+):
     with RawClient(cluster.bootstrap) as raw:
         topic = raw.create_topic()
         assert raw.produce(topic, record_batch(numbered(1))) == (0, 0)

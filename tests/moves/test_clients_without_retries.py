@@ -1,6 +1,6 @@
-"""A client that tries nothing twice sees no error and no other order while its partition moves.
+"""A client that does not retry sees neither an error nor another order while its partition moves.
 
-So only the gateway buffers and retries what is refused on the way.
+It follows that the gateway buffers and retries the appends that a member refuses during the move.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 
-FENCED, UNKNOWN = 74, 75
+FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH = 74, 75
 ROUNDS = 3
 
 
@@ -32,8 +32,8 @@ def topic(raw):
     assert raw.delete_topic(name) == 0
 
 
-def move_away(cluster, topic):
-    """Takes partition 0 to the other member, and lets the first one in again."""
+def move_partition(cluster, topic):
+    """Moves partition 0 to the other member, and adds the first one to the ring again."""
     before = cluster.ring.topic(topic).partitions[0]
     assert cluster.ring.drain(before.owner) is None
     cluster.ring.wait_until_settled()
@@ -64,11 +64,11 @@ def test_five_requests_in_flight_stay_in_order_without_an_error(cluster, topic, 
     )
     sent = 0
     with ThreadPoolExecutor(1) as pool:
-        moving = pool.submit(lambda: [move_away(cluster, topic) for _ in range(ROUNDS)])
+        moving = pool.submit(lambda: [move_partition(cluster, topic) for _ in range(ROUNDS)])
         while not moving.done():
             producer.produce(topic, b"%d" % sent, partition=0, on_delivery=on_delivery)
             sent += 1
-            # So many at a time, that they are on their way when something changes.
+            # Keep enough records in flight that some are when the partition moves.
             while len(producer) >= 20:
                 producer.poll(0.1)
         moving.result()
@@ -78,10 +78,10 @@ def test_five_requests_in_flight_stay_in_order_without_an_error(cluster, topic, 
     assert cluster.ring.topic(topic).partitions[0].leader_epoch >= ROUNDS
 
 
-def errors_by_api(raw, topic, epoch):
-    """Error codes for a client with leader epoch `epoch`, by each API that carries it (KIP-320)."""
-    asked = {"partition": 0, "current_leader_epoch": epoch}
-    fetched = ask(
+def send_leader_epoch(raw, topic, epoch):
+    """Sends each request that has a leader epoch (KIP-320); returns the set of error codes."""
+    partition = {"partition": 0, "current_leader_epoch": epoch}
+    fetch = ask(
         raw,
         FETCH,
         12,
@@ -94,13 +94,13 @@ def errors_by_api(raw, topic, epoch):
             "topics": [
                 {
                     "topic": topic,
-                    "partitions": [asked | {"fetch_offset": 0, "partition_max_bytes": 1000}],
+                    "partitions": [partition | {"fetch_offset": 0, "partition_max_bytes": 1000}],
                 }
             ],
             "forgotten_topics_data": [],
         },
     )
-    listed = ask(
+    list_offsets = ask(
         raw,
         LIST_OFFSETS,
         6,
@@ -117,27 +117,27 @@ def errors_by_api(raw, topic, epoch):
             ],
         },
     )
-    ended = ask(
+    epoch_end = ask(
         raw,
         OFFSET_FOR_LEADER_EPOCH,
         4,
         {
             "replica_id": -1,
-            "topics": [{"topic": topic, "partitions": [asked | {"leader_epoch": 0}]}],
+            "topics": [{"topic": topic, "partitions": [partition | {"leader_epoch": 0}]}],
         },
     )
     return {
-        fetched.responses[0].partitions[0].error_code,
-        listed.topics[0].partitions[0].error_code,
-        ended.topics[0].partitions[0].error_code,
+        fetch.responses[0].partitions[0].error_code,
+        list_offsets.topics[0].partitions[0].error_code,
+        epoch_end.topics[0].partitions[0].error_code,
     }
 
 
 def test_every_api_fences_an_unknown_leader_epoch(cluster, raw, topic):
     raw.produce(topic, record_batch(numbered(1)))
-    move_away(cluster, topic)
+    move_partition(cluster, topic)
     epoch = raw.metadata(topic).topics[0].partitions[0].leader_epoch
     assert epoch > 0
-    assert errors_by_api(raw, topic, epoch) == {0}
-    assert errors_by_api(raw, topic, epoch - 1) == {FENCED}
-    assert errors_by_api(raw, topic, epoch + 1) == {UNKNOWN}
+    assert send_leader_epoch(raw, topic, epoch) == {0}
+    assert send_leader_epoch(raw, topic, epoch - 1) == {FENCED_LEADER_EPOCH}
+    assert send_leader_epoch(raw, topic, epoch + 1) == {UNKNOWN_LEADER_EPOCH}

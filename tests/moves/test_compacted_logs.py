@@ -1,6 +1,6 @@
-"""A compacted log that moves: the same records at the same offsets, whatever compaction is at.
+"""Moves of a compacted log: records keep their offsets at each step of compaction.
 
-While it moves it is not compacted, for a copy could miss the tombstone of a record that it has.
+A log is not compacted while it moves, because the copy could have a record without its tombstone.
 """
 
 import pytest
@@ -29,20 +29,20 @@ KEYS = 7
 
 
 @pytest.fixture(scope="module")
-def compacting(tmp_path_factory):
+def shared_cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compacting")
     with Cluster(folder, partitions=2, log_cleaner_backoff_ms="200", **SETTINGS) as cluster:
         yield cluster
 
 
 @pytest.fixture
-def cluster(compacting):
-    put_in_order(compacting)
-    return compacting
+def cluster(shared_cluster):
+    put_in_order(shared_cluster)
+    return shared_cluster
 
 
-class Compacted:
-    """A log with one partition; `sent` is all that was appended, by offset."""
+class CompactedLog:
+    """A topic with one partition; `sent` has all appended records by offset."""
 
     def __init__(self, cluster, raw):
         self.topic = raw.create_topic(configs=CONFIGS)
@@ -55,8 +55,8 @@ class Compacted:
         return self._cluster.ring.topic(self.topic).partitions[0].owner
 
     @property
-    def kept(self):
-        """Records that remain when everything is compacted."""
+    def last_records(self):
+        """Last record of each key, which remain after compaction."""
         last = {key: offset for offset, (key, _) in self.sent.items()}
         return {offset: self.sent[offset] for offset in last.values()}
 
@@ -66,7 +66,7 @@ class Compacted:
         self.sent |= dict(enumerate(pairs, len(self.sent)))
 
     def fill(self, mark):
-        """A segment and more, of few keys, every tenth record a tombstone."""
+        """Appends more than a segment of few keys; every tenth record is a tombstone."""
         for n in range(0, 120, 3):
             self.append(
                 *(
@@ -78,52 +78,52 @@ class Compacted:
     def read(self):
         return pairs_by_offset(self._raw.fetch_all(self.topic))
 
-    def end(self):
-        """Records of other keys, which begin a segment: all before them may be compacted."""
+    def end_segment(self):
+        """Appends records of other keys in a new segment, so that all before may be compacted."""
         for number in range(2):
             self.append((b"end %d at %d" % (number, len(self.sent)), b"x" * 600_000))
 
     def wait_until_compacted(self):
-        eventually(lambda: self.read() == self.kept, what="a log that is compacted")
+        eventually(lambda: self.read() == self.last_records, what="compaction of the log")
 
-    def assert_says_the_same(self):
-        found = self.read()
-        assert found.items() <= self.sent.items()
-        assert self.kept.items() <= found.items()
-        bounds = [self._raw.offset_at(self.topic, one) for one in (EARLIEST, LATEST)]
+    def assert_keeps_last_records(self):
+        records = self.read()
+        assert records.items() <= self.sent.items()
+        assert self.last_records.items() <= records.items()
+        bounds = [self._raw.offset_at(self.topic, spec) for spec in (EARLIEST, LATEST)]
         assert bounds == [0, len(self.sent)]
 
 
 @pytest.fixture
 def log(cluster):
     with RawClient(cluster.bootstrap) as raw:
-        log = Compacted(cluster, raw)
+        log = CompactedLog(cluster, raw)
         yield log
         assert raw.delete_topic(log.topic) == 0
 
 
-def test_a_moved_compacted_log_is_equal_and_is_compacted_further(cluster, log):
+def test_a_moved_compacted_log_keeps_its_records_and_is_compacted_further(cluster, log):
     for mark in (b"a", b"b"):
         log.fill(mark)
-    log.end()
+    log.end_segment()
     log.wait_until_compacted()
     for mark in (b"c", b"d"):
-        # To the other member, and back to one that had it before.
+        # The second move brings the log back to a member that had it before.
         source = log.owner
         assert cluster.ring.drain(source) is None
         cluster.ring.wait_until_settled()
         assert log.owner != source
-        assert log.read() == log.kept
+        assert log.read() == log.last_records
         assert_copies_are_where_they_belong(cluster, log.topic)
         assert cluster.ring.add(source) is None
         log.fill(mark)
-        log.end()
+        log.end_segment()
         log.wait_until_compacted()
-        log.assert_says_the_same()
+        log.assert_keeps_last_records()
 
 
 @pytest.mark.parametrize("place", ["clean.begin", "clean.replace", "clean.replaced", "clean.note"])
-def test_a_move_that_begins_during_a_pass_ends_it(place, cluster, log):
+def test_a_move_that_begins_during_compaction_ends_it(place, cluster, log):
     source = log.owner
     process = cluster.processes[source]
     before = times_at(process, place)
@@ -134,19 +134,19 @@ def test_a_move_that_begins_during_a_pass_ends_it(place, cluster, log):
         assert cluster.ring.drain(source) is None
         cluster.ring.wait_until_settled()
         assert log.owner != source
-        log.assert_says_the_same()
+        log.assert_keeps_last_records()
     rounds = times_at(process, ROUND)
-    # It continues with other work, and nothing of the log reappears.
+    # The cleaner continues with other logs, and writes nothing more of this one.
     wait_until_at(process, ROUND, after=rounds)
     assert_copies_are_where_they_belong(cluster, log.topic)
-    log.end()
+    log.end_segment()
     log.wait_until_compacted()
-    log.assert_says_the_same()
+    log.assert_keeps_last_records()
     cluster.assert_running()
 
 
 @pytest.mark.parametrize("place", ["move.target.prepare", "move.target.catch-up"])
-def test_no_pass_begins_while_a_log_moves(place, cluster, log):
+def test_no_compaction_begins_while_a_log_moves(place, cluster, log):
     source = log.owner
     (target,) = (member for member in cluster.members if member != source)
     process = cluster.processes[target]
@@ -157,11 +157,11 @@ def test_no_pass_begins_while_a_log_moves(place, cluster, log):
         log.fill(b"a")
         log.fill(b"b")
         rounds = times_at(cluster.processes[source], ROUND)
-        # The first may have begun before the last append.
+        # The first of these rounds may have begun before the last append.
         wait_until_at(cluster.processes[source], ROUND, after=rounds + 2)
         assert log.read() == log.sent
     cluster.ring.wait_until_settled()
     assert log.owner == target
-    log.end()
+    log.end_segment()
     log.wait_until_compacted()
-    log.assert_says_the_same()
+    log.assert_keeps_last_records()

@@ -1,8 +1,8 @@
 """SIGKILL of source, target and metadata service at every step of a move.
 
-Whoever comes to the step is held there, then the victim is killed and started again. Meanwhile
-real producers and a consumer work. In the end the move is done, first time or after a roll-back:
-nothing acknowledged is lost or doubled, and no copy is left behind.
+The process that reaches the step is stopped there, then the victim is killed and started again,
+under the load of real producers and a consumer. In the end the move is committed, directly or after
+a roll-back: nothing acknowledged is lost or duplicated, and no copy is left behind.
 """
 
 import pytest
@@ -14,8 +14,7 @@ pytestmark = pytest.mark.slow
 
 VICTIMS = ("source", "target", "metadata")
 
-
-#: Two at once, where the steps of one depend on what the other had just done.
+#: Pairs of victims, at steps of one that depend on the last step of the other.
 PAIRS = (
     ("source", "target", "move.target.catch-up"),
     ("source", "target", "move.source.fenced"),
@@ -29,23 +28,23 @@ PAIRS = (
 
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("place", PLACES)
-def test_a_move_survives_the_kill_of(victim, place, cluster):
+def test_a_move_survives_the_kill_of_one_process(victim, place, cluster):
     kill_at(place, (victim,), cluster)
 
 
 @pytest.mark.parametrize(("first", "second", "place"), PAIRS)
-def test_a_move_survives_the_kill_of_two_at_once(first, second, place, cluster):
+def test_a_move_survives_the_kill_of_two_processes(first, second, place, cluster):
     kill_at(place, (first, second), cluster)
 
 
 def kill_at(place, victims, cluster):
-    """Kills the victims during a move while the process that reaches `place` is held there."""
+    """Kills the victims during a move, while the process that reaches `place` is stopped there."""
     with moving(cluster) as move:
-        who_comes_there = cluster.processes[move.process_of(place.split(".")[1])]
-        before = times_at(who_comes_there, place)
+        process = cluster.processes[move.process_of(place.split(".")[1])]
+        before = times_at(process, place)
         with cluster.failpoints.held(place):
             cluster.ring.ask_to_drain(move.source)
-            wait_until_at(who_comes_there, place, after=before)
+            wait_until_at(process, place, after=before)
             cluster.kill(*map(move.process_of, victims))
         for victim in victims:
             cluster.start(move.process_of(victim))
@@ -71,7 +70,7 @@ def test_a_move_that_is_rolled_back_survives_the_kill_of_the_metadata_service(pl
                 wait_until_at(metadata, place, after=before)
                 cluster.kill("metadata-0")
         cluster.start("metadata-0")
-        # With a target that is still away.
+        # The source serves the partition while the target is down.
         move.load.wait_for_acknowledged(5, partitions=[0])
         cluster.start(move.target)
         move.wait_until_drained()

@@ -1,7 +1,7 @@
-"""Moves whose members, or whose target and metadata service, lose each other in the middle.
+"""Moves during which connections between members, or calls to the metadata service, are lost.
 
-The members are real, in this process, and talk over TCP through a proxy that cuts; each call to the
-metadata service can be lost on its way there or back.
+The members are real, in this process, and connect over TCP through a proxy that cuts connections;
+of each call to the metadata service the request or the reply can be lost.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.unit.partition_svc.moves.test_runner import assert_kept, heads, moved
 
 
 class LossyRing(NotifyingRing):
-    """Loses one call at each step that `losses` names: the request, or the answer."""
+    """Loses one call at each step in `losses`: the request, or the reply."""
 
     def __init__(self, losses):
         super().__init__()
@@ -29,10 +29,10 @@ class LossyRing(NotifyingRing):
         lost = self._losses.pop(phase, None)
         if lost == "request":
             raise BackendUnavailable("the request was lost")
-        answer = await super().advance_move(move_id, phase, process=process)
-        if lost == "answer":
-            raise BackendUnavailable("the answer was lost")
-        return answer
+        move = await super().advance_move(move_id, phase, process=process)
+        if lost == "reply":
+            raise BackendUnavailable("the reply was lost")
+        return move
 
     async def end_move(self, move_id, *, process=None):
         lost = self._losses.pop("end", None)
@@ -42,14 +42,14 @@ class LossyRing(NotifyingRing):
             raise BackendUnavailable(f"the {lost} was lost")
 
 
-async def moved_under_appends(ring, members, producers):
-    """The only move of `ring`, with producers that continue during and after it."""
+async def move_under_load(ring, members, producers):
+    """Moves the log of `ring` while producers send, and awaits their appends to the target."""
     sending = [asyncio.create_task(producer.send_for_ever()) for producer in producers]
     ring.begin()
     await moved(ring)
-    for one in producers:
-        count = len(one.acknowledged)
-        while len(one.acknowledged) < count + 3:  # noqa: ASYNC110 - there is no notification
+    for producer in producers:
+        count = len(producer.acknowledged)
+        while len(producer.acknowledged) < count + 3:  # noqa: ASYNC110 - there is no notification
             await asyncio.sleep(0.001)
     for task in sending:
         task.cancel()
@@ -79,15 +79,15 @@ def test_a_move_survives_cuts_between_its_members(tmp_path, seed):
                     await asyncio.gather(*(producer.send() for producer in producers))
                 proxy.target = ring.members[SOURCE].address
                 ring.join(Member(SOURCE, proxy.address), ring.listeners[SOURCE])
-                await moved_under_appends(ring, members, producers)
+                await move_under_load(ring, members, producers)
         finally:
             await asyncio.to_thread(proxy.close)
-        assert cuts, "nothing was cut: the test showed nothing"
+        assert cuts, "no connection was cut, so the test has shown nothing"
 
     run(test)
 
 
-@pytest.mark.parametrize("lost", ["request", "answer"])
+@pytest.mark.parametrize("lost", ["request", "reply"])
 @pytest.mark.parametrize("step", [*list(MovePhase)[1:], "end"], ids=str)
 def test_a_move_survives_the_loss_of_a_call_to_the_metadata_service(tmp_path, step, lost):
     async def test():
@@ -95,23 +95,25 @@ def test_a_move_survives_the_loss_of_a_call_to_the_metadata_service(tmp_path, st
         async with moving_members(tmp_path, ring) as members:
             producers = [Producer(ring, members, producer_id=n) for n in range(3)]
             await asyncio.gather(*(producer.send() for producer in producers))
-            await moved_under_appends(ring, members, producers)
+            await move_under_load(ring, members, producers)
             assert not ring._losses
 
     run(test)
 
 
-@pytest.mark.parametrize("lost", ["request", "answer"])
-def test_a_target_without_news_serves_nothing_before_it_knows(tmp_path, lost):
-    """It is cut off from the metadata service at COMMIT, with its watch and its call."""
+@pytest.mark.parametrize("lost", ["request", "reply"])
+def test_a_target_without_the_metadata_service_does_not_serve_before_it_sees_the_commit(
+    tmp_path, lost
+):
+    """Its watch and its call are cut off at COMMIT."""
 
     async def test():
         ring = LossyRing({MovePhase.COMMIT: lost})
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             listener = ring.listeners[TARGET]
-            ring.listeners[TARGET] = lambda change: missed.append(change)
             missed = []
+            ring.listeners[TARGET] = missed.append
             listener(ring.snapshot())
             ring.begin()
             listener(ring.snapshot())

@@ -1,4 +1,4 @@
-"""Moves that are taken back, that lose their topic, and members that are stopped in the middle."""
+"""Moves that are cancelled, whose topic is deleted, or whose members are killed or paused."""
 
 import grpc
 import pytest
@@ -16,40 +16,39 @@ from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 
-NOT_ANY_MORE = {pb.REFUSAL_NOT_OWNER, pb.REFUSAL_MOVING, pb.REFUSAL_FENCED_LEADER_EPOCH}
+REFUSALS_OF_OLD_OWNER = {pb.REFUSAL_NOT_OWNER, pb.REFUSAL_MOVING, pb.REFUSAL_FENCED_LEADER_EPOCH}
 
 
-def drain_up_to(move, place):
-    """Drains until the target (or source) of a move is held at `place`, which the caller holds."""
+def drain_until(move, place):
+    """Drains until the move's target or source is at `place`, a failpoint that the caller holds."""
     process = move.cluster.processes[move.process_of(place.split(".")[1])]
     before = times_at(process, place)
     assert move.cluster.ring.drain(move.source) is None
     wait_until_at(process, place, after=before)
 
 
-def move_of_first_partition(move):
-    wanted = (move.topic_id, 0)
-    for one in move.cluster.ring.describe().moves:
-        if (one.move.topic_id, one.move.partition) == wanted:
-            return one.move
+def find_move_of_partition_0(move):
+    for described in move.cluster.ring.describe().moves:
+        if (described.move.topic_id, described.move.partition) == (move.topic_id, 0):
+            return described.move
     raise AssertionError("no move of partition 0")
 
 
-def first_placement(move):
+def find_placement_of_partition_0(move):
     return move.cluster.ring.topic(move.topic).partitions[0]
 
 
 @pytest.mark.parametrize("place", ["prepare", "catch-up", "fence", "fenced", "installed"])
-def test_a_drain_that_is_taken_back_leaves_the_partition_where_it_was(place, cluster):
+def test_a_cancelled_drain_leaves_the_partition_at_its_owner(place, cluster):
     with moving(cluster) as move:
         with cluster.failpoints.held(f"move.target.{place}"):
-            drain_up_to(move, f"move.target.{place}")
-            move_id = move_of_first_partition(move).move_id
+            drain_until(move, f"move.target.{place}")
+            move_id = find_move_of_partition_0(move).move_id
             assert cluster.ring.add(move.source) is None
-            # Whether the ring has rolled it back by itself already is the ring's business.
+            # The ring may have rolled the move back already.
             assert cluster.ring.cancel(move_id) in (None, RingRefusal.UNKNOWN_MOVE)
             assert cluster.ring.cancel(move_id) is RingRefusal.UNKNOWN_MOVE
-            # While the target still believes in it.
+            # The target, which is stopped, has not applied the cancellation.
             move.wait_for_records()
         cluster.ring.wait_until_settled()
         move.finish(owner=move.source)
@@ -58,11 +57,11 @@ def test_a_drain_that_is_taken_back_leaves_the_partition_where_it_was(place, clu
 def test_a_cancelled_move_is_repeated_by_a_new_drain(cluster):
     with moving(cluster) as move:
         with cluster.failpoints.held("move.target.catch-up"):
-            drain_up_to(move, "move.target.catch-up")
-            move_id = move_of_first_partition(move).move_id
+            drain_until(move, "move.target.catch-up")
+            move_id = find_move_of_partition_0(move).move_id
             assert cluster.ring.cancel(move_id) is None
         cluster.ring.wait_until(lambda ring: not ring.moves, what="no moves")
-        assert first_placement(move).owner == move.source
+        assert find_placement_of_partition_0(move).owner == move.source
         assert cluster.ring.drain(move.source) is None
         move.wait_until_drained()
         assert cluster.ring.cancel(move_id) is RingRefusal.UNKNOWN_MOVE
@@ -72,8 +71,8 @@ def test_a_cancelled_move_is_repeated_by_a_new_drain(cluster):
 def test_a_move_that_is_committed_cannot_be_cancelled(cluster):
     with moving(cluster) as move:
         with cluster.failpoints.held("move.source.clean"):
-            drain_up_to(move, "move.source.clean")
-            move_id = move_of_first_partition(move).move_id
+            drain_until(move, "move.source.clean")
+            move_id = find_move_of_partition_0(move).move_id
             assert cluster.ring.cancel(move_id) is not None
         move.wait_until_drained()
         move.finish()
@@ -82,30 +81,30 @@ def test_a_move_that_is_committed_cannot_be_cancelled(cluster):
 @pytest.mark.parametrize(
     "place", ["move.target.prepare", "move.target.catch-up", "move.target.fenced"]
 )
-def test_a_target_that_dies_for_good_does_not_stop_the_partition(place, cluster):
+def test_a_killed_target_does_not_stop_the_partition(place, cluster):
     with moving(cluster) as move:
         with cluster.failpoints.held(place):
-            drain_up_to(move, place)
+            drain_until(move, place)
             cluster.kill(move.target)
-        # The other partitions are on the one that is dead.
+        # The other partitions are on the killed member.
         move.load.wait_for_acknowledged(5, partitions=[0])
-        assert first_placement(move).owner == move.source
+        assert find_placement_of_partition_0(move).owner == move.source
         cluster.start(move.target)
         move.wait_until_drained()
         move.finish()
 
 
-def test_an_old_owner_that_wakes_up_after_the_move_takes_nothing(cluster):
+def test_an_old_owner_that_resumes_after_the_move_refuses_appends(cluster):
     with moving(cluster) as move:
-        epoch = first_placement(move).leader_epoch
+        epoch = find_placement_of_partition_0(move).leader_epoch
         source = cluster.processes[move.source]
         with cluster.failpoints.held("move.target.installed"):
-            drain_up_to(move, "move.target.installed")
+            drain_until(move, "move.target.installed")
             source.pause()
         try:
-            # The new owner serves while the old one sleeps.
+            # The new owner serves while the old one is paused.
             move.load.wait_for_acknowledged(5, partitions=[0])
-            placement = first_placement(move)
+            placement = find_placement_of_partition_0(move)
             assert placement.owner == move.target
             assert placement.leader_epoch > epoch
             with grpc.insecure_channel(cluster.grpc_address(move.source)) as channel:
@@ -115,31 +114,32 @@ def test_an_old_owner_that_wakes_up_after_the_move_takes_nothing(cluster):
                     acks=pb.ACKS_ALL,
                     batch=record_batch(numbered(1)),
                 )
-                answer = PartitionServiceStub(channel).Append.future(
+                reply = PartitionServiceStub(channel).Append.future(
                     pb.AppendRequest(appends=[append]), timeout=30, wait_for_ready=True
                 )
                 source.resume()
-                (result,) = answer.result().results
+                (result,) = reply.result().results
         finally:
             source.resume()
-        assert result.refused.refusal in NOT_ANY_MORE
+        assert result.refused.refusal in REFUSALS_OF_OLD_OWNER
         move.wait_until_drained()
         move.finish()
 
 
-def test_a_source_that_sleeps_when_it_should_fence_serves_when_it_wakes_up(cluster):
+def test_a_source_that_is_paused_at_its_fence_serves_when_it_resumes(cluster):
     with moving(cluster) as move:
-        epoch = first_placement(move).leader_epoch
+        epoch = find_placement_of_partition_0(move).leader_epoch
         source = cluster.processes[move.source]
         with cluster.failpoints.held("move.target.fence"):
-            drain_up_to(move, "move.target.fence")
+            drain_until(move, "move.target.fence")
             source.pause()
         try:
-            # Rolled back: the fence that it may still be asked for is of an epoch that is over.
+            # The move is rolled back, so a fence that the source still gets is of an old epoch.
             eventually(
-                lambda: first_placement(move).leader_epoch > epoch, what="a higher leader epoch"
+                lambda: find_placement_of_partition_0(move).leader_epoch > epoch,
+                what="a higher leader epoch",
             )
-            assert first_placement(move).owner == move.source
+            assert find_placement_of_partition_0(move).owner == move.source
         finally:
             source.resume()
         move.wait_until_drained()
@@ -161,7 +161,7 @@ def test_a_topic_that_is_deleted_while_it_moves_leaves_nothing_behind(place, clu
     with moving(cluster) as move:
         move.load.finish().assert_clean()
         with cluster.failpoints.held(place):
-            drain_up_to(move, place)
+            drain_until(move, place)
             with RawClient(cluster.bootstrap) as raw:
                 assert raw.delete_topic(move.topic) == 0
         ring = move.wait_until_drained()

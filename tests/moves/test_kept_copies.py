@@ -1,4 +1,4 @@
-"""Copies of moves that were rolled back, which the next attempt continues."""
+"""Copies that remain from moves that were rolled back, and which the next attempt continues."""
 
 import pytest
 
@@ -17,25 +17,25 @@ def points(monkeypatch):
     return points
 
 
-def copied_offsets(source, monkeypatch):
-    """From which offsets on the source was read, by call."""
-    asked, batches = [], source.core.outgoing.batches
+def record_copied_offsets(source, monkeypatch):
+    """Returns a list that gets the start offset of each later read from the source."""
+    offsets, batches = [], source.core.outgoing.batches
 
-    def noted(log, offset, end_offset):
-        asked.append(offset)
+    def read_batches(log, offset, end_offset):
+        offsets.append(offset)
         return batches(log, offset, end_offset)
 
-    monkeypatch.setattr(source.core.outgoing, "batches", noted)
-    return asked
+    monkeypatch.setattr(source.core.outgoing, "batches", read_batches)
+    return offsets
 
 
 @pytest.mark.parametrize("step", ["catch-up", "fenced", "installed"])
-@pytest.mark.parametrize("restarts", [False, True], ids=["", "the target starts again"])
+@pytest.mark.parametrize("restarts", [False, True], ids=["target keeps running", "target restarts"])
 def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch, step, restarts):
     async def test():
         ring = NotifyingRing()
-        kept = {"move_copy_retention_ms": 600_000}
-        async with moving_members(tmp_path, ring, **kept) as (source, target):
+        settings = {"move_copy_retention_ms": 600_000}
+        async with moving_members(tmp_path, ring, **settings) as (source, target):
             await append(source.core, *(batch(size=5000, producer=(1, 0, n)) for n in range(20)))
             points.hold(f"move.target.{step}")
             ring.begin()
@@ -51,25 +51,25 @@ def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch,
             assert [result.base_offset for result in results] == [20, 21, 22]
             await until(lambda: not target.mover._tasks)
             assert len(heads_of(target)) == 1
-            asked = copied_offsets(source, monkeypatch)
+            offsets = record_copied_offsets(source, monkeypatch)
             ring.begin()
             await moved(ring)
-            assert min(asked) == 20
+            assert min(offsets) == 20
             assert len(await read_everything(target.core)) == 23
-            again = await append(target.core, batch(producer=(1, 0, 22)))
-            assert again[0].base_offset == 22
+            duplicate = await append(target.core, batch(producer=(1, 0, 22)))
+            assert duplicate[0].base_offset == 22
             assert not heads_of(source)
 
     run(test)
 
 
-def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, points, monkeypatch):
-    """Its owner was lost after the move was rolled back, and the log restarted elsewhere."""
+def test_a_copy_that_differs_from_the_log_is_not_continued(tmp_path, points, monkeypatch):
+    """The owner was lost after the roll-back, and the log began again at offset 0."""
 
     async def test():
         ring = NotifyingRing()
-        kept = {"move_copy_retention_ms": 600_000}
-        async with moving_members(tmp_path, ring, **kept) as (source, target):
+        settings = {"move_copy_retention_ms": 600_000}
+        async with moving_members(tmp_path, ring, **settings) as (source, target):
             await append(source.core, *(batch(start=n) for n in range(20)))
             points.hold("move.target.fenced")
             ring.begin()
@@ -77,37 +77,37 @@ def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, p
             ring.roll_back(1)
             points.let_go("move.target.fenced")
             await until(lambda: not target.mover._tasks)
-            # The same member with an empty volume, under the next epoch.
+            # Simulate that the member restarts with an empty volume, under a later epoch.
             await source.core.incoming.delete(LOG)
             source.core._registry.find(LOG).reload()
             ring.placements[0] = ring.placements[0]._replace(leader_epoch=9)
             for notify in ring.listeners.values():
                 notify(ring.snapshot())
-            new = [Append(LOG, batch(start=100 + n), 9) for n in range(30)]
-            await source.core.append(new, acks=ACKS_ALL)
-            asked = copied_offsets(source, monkeypatch)
+            appends = [Append(LOG, batch(start=100 + n), 9) for n in range(30)]
+            await source.core.append(appends, acks=ACKS_ALL)
+            offsets = record_copied_offsets(source, monkeypatch)
             ring.begin()
             await moved(ring)
-            assert 0 in asked
-            found = await read_everything(target.core)
-            assert list(map(content, found)) == [content(one.batch) for one in new]
+            assert 0 in offsets
+            batches = await read_everything(target.core)
+            assert list(map(content, batches)) == [content(append.batch) for append in appends]
 
     run(test)
 
 
-@pytest.mark.parametrize("why", ["too long", "no room", "compacted"])
-def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, why):
+@pytest.mark.parametrize("reason", ["retention", "no room", "compacted"])
+def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, reason):
     async def test():
         ring = NotifyingRing()
-        kept = {"move_copy_retention_ms": 1 if why == "too long" else 600_000}
-        async with moving_members(tmp_path, ring, **kept) as (source, target):
+        settings = {"move_copy_retention_ms": 1 if reason == "retention" else 600_000}
+        async with moving_members(tmp_path, ring, **settings) as (source, target):
             await append(source.core, batch())
             points.hold("move.target.fenced")
             ring.begin()
             await until(lambda: "move.target.fenced" in points.reached)
-            if why == "no room":
+            if reason == "no room":
                 monkeypatch.setattr(Room, "for_copies", lambda *_: 0)
-            if why == "compacted":
+            if reason == "compacted":
                 config = LogConfig.of({"cleanup.policy": "compact"}, {})
                 monkeypatch.setattr(target.core.incoming, "_config_of", lambda _: config)
             ring.roll_back(1)

@@ -1,8 +1,8 @@
 """A real idempotent producer whose owner is killed at the fence of a move.
 
-What was on its way to the killed source is lost, and what came later waits at the gateway. If the
-later batches reached an owner first, librdkafka would get OUT_OF_ORDER_SEQUENCE_NUMBER, raise its
-epoch and send everything again, also what is stored already.
+Appends in flight to the killed source are lost, and later ones wait in the gateway. If the later
+ones reached an owner first, librdkafka would get OUT_OF_ORDER_SEQUENCE_NUMBER, raise its epoch and
+send all batches again, including those that are stored already.
 """
 
 import json
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 ROUNDS = 2
 
 
-class SmallBatches:
+class SingleRecordProducer:
     """An idempotent librdkafka producer; each record is a number in a batch of its own."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
@@ -78,7 +78,7 @@ class SmallBatches:
 
 
 def lose_appends_at_the_fence(cluster, topic, producer):
-    """Two batches are with the source when it is killed, two wait behind the fence."""
+    """Kills the source while two batches are in flight to it, and two wait behind the fence."""
     source = cluster.ring.topic(topic).partitions[0].owner
     (target,) = (member for member in cluster.members if member != source)
     before_fence, at_fence = "move.metadata.fence.before", "move.target.fence"
@@ -99,10 +99,10 @@ def lose_appends_at_the_fence(cluster, topic, producer):
     cluster.wait_until_alive(source, target)
 
 
-def test_records_are_stored_once_with_their_offsets_in_the_first_epoch(cluster):
+def test_records_are_stored_once_in_order_under_the_first_producer_epoch(cluster):
     with RawClient(cluster.bootstrap) as raw:
         topic = raw.create_topic()
-        producer = SmallBatches(cluster.bootstrap, topic)
+        producer = SingleRecordProducer(cluster.bootstrap, topic)
         for _ in range(ROUNDS):
             producer.produce(1)
             producer.finish()
@@ -112,11 +112,11 @@ def test_records_are_stored_once_with_their_offsets_in_the_first_epoch(cluster):
             for member in cluster.members:
                 assert cluster.ring.add(member) is None
             cluster.ring.wait_until_settled()
-        stored = raw.fetch_all(topic)
+        batches = raw.fetch_all(topic)
         assert not producer.errors
         assert producer.acknowledged == [(n, n) for n in range(5 * ROUNDS)]
-        assert [int(value) for value in batch_values(stored)] == list(range(5 * ROUNDS))
-        assert [batch_offsets(batch).start for batch in stored] == list(range(len(stored)))
-        epochs = {int.from_bytes(batch[51:53], "big", signed=True) for batch in stored}
+        assert [int(value) for value in batch_values(batches)] == list(range(5 * ROUNDS))
+        assert [batch_offsets(batch).start for batch in batches] == list(range(len(batches)))
+        epochs = {int.from_bytes(batch[51:53], "big", signed=True) for batch in batches}
         assert epochs == {0}
         assert raw.delete_topic(topic) == 0

@@ -1,7 +1,7 @@
-"""Coordinators that move while members wait in JoinGroup or SyncGroup for one that is late.
+"""Coordinators that move while members wait in JoinGroup or SyncGroup for a late member.
 
-The old coordinator releases the waiting requests. Those that can continue wait at the new one,
-without a response in between; the others get an error at once, and their members join again.
+The old coordinator releases the waiting requests. Requests that can continue wait at the new
+coordinator, without a response in between; others get an error at once, and their members rejoin.
 """
 
 import asyncio
@@ -42,10 +42,10 @@ from tests.support.wire.kio_client import ask
 pytestmark = pytest.mark.slow
 
 PARTITIONS = 6
-#: How long a gateway makes a call to a coordinator again; no other timeout expires within a test.
-HOLD_S = 4.0
+#: Time for which a gateway retries a call to a coordinator; other timeouts do not expire in a test.
+RETRY_S = 4.0
 SESSION_MS = 300_000
-#: How long a move may stay behind its fence.
+#: Timeout of a move's fence.
 FENCE_S = 60
 
 
@@ -56,26 +56,26 @@ def cluster(tmp_path):
         "offsets_topic_num_partitions": "1",
         "group_initial_rebalance_delay_ms": "0",
         "ring_move_fence_timeout_ms": str(FENCE_S * 1000),
-        "move_hold_max_ms": str(int(HOLD_S * 1000)),
+        "move_hold_max_ms": str(int(RETRY_S * 1000)),
     }
     with Cluster(tmp_path, partitions=2, **settings) as running:
-        # Whoever asks about a group first creates the topic.
+        # The first request about a group creates the internal topic.
         wait_until_described(running, "Dead", 0)
         yield running
 
 
-class HeldConnection(RawConnection):
-    """Keeps requests of one API back while it is held."""
+class DelayingConnection(RawConnection):
+    """Delays requests of one API between `hold` and `release`."""
 
     def __init__(self, address, api_key):
         super().__init__(address)
         self._api_key, self._may_send = api_key, asyncio.Event()
-        self.let_go()
+        self.release()
 
     def hold(self):
         self._may_send.clear()
 
-    def let_go(self):
+    def release(self):
         self._may_send.set()
 
     async def ask(self, api_key, version, values):
@@ -85,9 +85,9 @@ class HeldConnection(RawConnection):
 
 
 class Member(RawMember):
-    """`refusals`: the errors after which it joined again."""
+    """A raw member; `refusals` are the errors after which it rejoined."""
 
-    def __init__(self, cluster, generations, *, holding=None):
+    def __init__(self, cluster, generations, *, delayed_api=None):
         address = lambda: cluster.bootstrap  # noqa: E731
         super().__init__(
             address,
@@ -95,7 +95,7 @@ class Member(RawMember):
             generations,
             partitions=PARTITIONS,
             session_timeout_ms=SESSION_MS,
-            connection=HeldConnection(address, holding),
+            connection=DelayingConnection(address, delayed_api),
         )
         self.refusals = []
 
@@ -104,66 +104,69 @@ class Member(RawMember):
         super()._refused(code)
 
 
-def described(cluster):
-    """State and number of members of the group "g"."""
+def describe_group(cluster):
+    """Returns the state and the number of members of the group "g"."""
     with RawClient(cluster.bootstrap) as raw:
         values = {"groups": ["g"], "include_authorized_operations": False}
-        (found,) = ask(raw, DESCRIBE_GROUPS, 5, values).groups
-        return found.group_state, len(found.members)
+        (group,) = ask(raw, DESCRIBE_GROUPS, 5, values).groups
+        return group.group_state, len(group.members)
 
 
 def wait_until_described(cluster, *expected):
-    eventually(lambda: described(cluster) == expected, what=f"{expected}")
+    eventually(lambda: describe_group(cluster) == expected, what=f"{expected}")
 
 
-def owner(cluster):
-    (one,) = cluster.ring.topic(OFFSETS_TOPIC).partitions
-    return one.owner
+def find_coordinator(cluster):
+    (placement,) = cluster.ring.topic(OFFSETS_TOPIC).partitions
+    return placement.owner
 
 
 def move_coordinator(cluster):
-    source = owner(cluster)
+    source = find_coordinator(cluster)
     assert cluster.ring.drain(source) is None
     cluster.ring.wait_until_settled()
-    assert owner(cluster) != source
+    assert find_coordinator(cluster) != source
 
 
 @asynccontextmanager
-async def settled_with_newcomer(cluster, leader, other, new, *, held):
-    """A generation of `leader` and `other`; then `held` is late, and `new` joins."""
+async def rebalance_with_late_member(cluster, leader, other, new, *, late):
+    """Forms a generation of `leader` and `other`; then lets `new` join while `late` is delayed."""
     assert await leader.join()
     async with at_work([leader, other]):
         await until(lambda: share_everything([leader, other], PARTITIONS), what="a generation")
-        for one in (leader, other):
-            one.refusals.clear()
-        held.connection.hold()
+        for member in (leader, other):
+            member.refusals.clear()
+        late.connection.hold()
         async with at_work([new]):
             yield
 
 
-async def move_after_hold(cluster):
-    """The members wait for longer than calls are made again, and then their coordinator moves."""
-    await asyncio.sleep(HOLD_S + 1)
+async def move_coordinator_after_retries(cluster):
+    """Moves the coordinator after the members have waited for longer than a gateway retries."""
+    await asyncio.sleep(RETRY_S + 1)
     await asyncio.to_thread(move_coordinator, cluster)
 
 
 def test_parked_joins_continue_at_the_new_coordinator(cluster):
-    """A member that has not been in a generation is unknown there, as in Kafka, and joins again."""
+    """A member that was in no generation is unknown there, as in Kafka, and rejoins."""
 
     async def join():
         generations = Generations()
         leader, new = Member(cluster, generations), Member(cluster, generations)
-        late = Member(cluster, generations, holding=JOIN)
-        async with settled_with_newcomer(cluster, leader, late, new, held=late):
+        late = Member(cluster, generations, delayed_api=JOIN)
+        async with rebalance_with_late_member(cluster, leader, late, new, late=late):
             waiting = ("PreparingRebalance", 3)
             await asyncio.to_thread(wait_until_described, cluster, *waiting)
-            await move_after_hold(cluster)
-            await until(lambda: new.refusals, what="an answer to who is not known there")
+            await move_coordinator_after_retries(cluster)
+            await until(lambda: new.refusals, what="an error for the unknown member")
             await asyncio.to_thread(wait_until_described, cluster, *waiting)
             assert new.generation == -1
-            late.connection.let_go()
+            late.connection.release()
             all_members = [leader, late, new]
-            await until(lambda: share_everything(all_members, PARTITIONS), what="all in one")
+            await until(
+                lambda: share_everything(all_members, PARTITIONS),
+                what="one generation with all members",
+            )
         assert leader.refusals == late.refusals == [REBALANCE]
         assert new.refusals == [UNKNOWN_MEMBER]
         assert not generations.conflicts
@@ -171,23 +174,28 @@ def test_parked_joins_continue_at_the_new_coordinator(cluster):
     asyncio.run(join())
 
 
-def test_syncs_that_wait_for_their_leader_are_answered_when_their_coordinator_moves(cluster):
-    """The log has their generation without assignments: they join again, the leader after them."""
+def test_parked_syncs_are_answered_when_their_coordinator_moves(cluster):
+    """The log has their generation without assignments: they rejoin, the leader after them."""
 
     async def sync():
         generations = Generations()
-        leader = Member(cluster, generations, holding=SYNC)
+        leader = Member(cluster, generations, delayed_api=SYNC)
         other, new = Member(cluster, generations), Member(cluster, generations)
-        async with settled_with_newcomer(cluster, leader, other, new, held=leader):
+        async with rebalance_with_late_member(cluster, leader, other, new, late=leader):
             await asyncio.to_thread(wait_until_described, cluster, "CompletingRebalance", 3)
-            await move_after_hold(cluster)
-            await until(lambda: len(other.refusals) > 1 and new.refusals, what="their answers")
+            await move_coordinator_after_retries(cluster)
+            await until(
+                lambda: len(other.refusals) > 1 and new.refusals, what="responses to both members"
+            )
             assert other.refusals == [REBALANCE, REBALANCE]
             assert new.refusals == leader.refusals == [REBALANCE]
             await asyncio.to_thread(wait_until_described, cluster, "PreparingRebalance", 3)
-            leader.connection.let_go()
+            leader.connection.release()
             all_members = [leader, other, new]
-            await until(lambda: share_everything(all_members, PARTITIONS), what="all in one")
+            await until(
+                lambda: share_everything(all_members, PARTITIONS),
+                what="one generation with all members",
+            )
         assert leader.refusals == other.refusals == [REBALANCE, REBALANCE]
         assert new.refusals == [REBALANCE]
         assert not generations.conflicts
@@ -195,11 +203,11 @@ def test_syncs_that_wait_for_their_leader_are_answered_when_their_coordinator_mo
     asyncio.run(sync())
 
 
-def test_a_coordinator_lets_go_of_joins_at_its_fence(cluster):
-    """Over gRPC, as a gateway asks it: before the new owner is recorded."""
+def test_a_coordinator_releases_parked_joins_at_its_fence(cluster):
+    """Calls it over gRPC, as a gateway does; it replies before the metadata has the new owner."""
 
     async def park():
-        source = owner(cluster)
+        source = find_coordinator(cluster)
         (target,) = (member for member in cluster.members if member != source)
         async with open_channel(cluster.grpc_address(source)) as channel:
             old = GrpcCoordinators(source, channel)
@@ -210,61 +218,64 @@ def test_a_coordinator_lets_go_of_joins_at_its_fence(cluster):
                 assert not waiting.done()
             with cluster.failpoints.held("move.target.installed"):
                 cluster.ring.ask_to_drain(source)
-                at_fence = wait_until_at, cluster.processes[target], "move.target.installed"
-                await asyncio.to_thread(*at_fence)
-                # Long before the move is given up and the source has the log again.
+                process = cluster.processes[target]
+                await asyncio.to_thread(wait_until_at, process, "move.target.installed")
+                # Long before the move is rolled back and the source has the log again.
                 async with asyncio.timeout(FENCE_S / 2):
                     joined = await waiting
                 assert joined.refusal is GroupRefusal.NOT_COORDINATOR
-                assert owner(cluster) == source
+                assert find_coordinator(cluster) == source
             await asyncio.to_thread(cluster.ring.wait_until_settled)
 
     asyncio.run(park())
 
 
 class LateOwners(Owners):
-    """One member is late: it may not give its partitions up, and so not join, before `may_go`."""
+    """Keeps `late` from revoking its partitions, and so from rejoining, until `may_revoke`."""
 
     def __init__(self):
         super().__init__()
-        self.may_go, self.late = threading.Event(), None
+        self.may_revoke, self.late = threading.Event(), None
 
     def gave_up(self, who, partitions):
         if who is self.late:
-            self.may_go.wait()
+            self.may_revoke.wait()
         super().gave_up(who, partitions)
 
 
-def test_real_clients_that_wait_for_a_late_one_are_in_its_generation_after_a_move(cluster):
+def test_clients_that_wait_for_a_late_member_are_in_its_generation_after_a_move(cluster):
     """Some members are in the log, and some are new."""
     create_topic(cluster.bootstrap, "orders", partitions=PARTITIONS)
     owners = LateOwners()
 
-    def enter(kind):
+    def start_member(kind):
         return stack.enter_context(kind(cluster.bootstrap, "orders", "g", owners=owners))
 
     def are_settled(members):
-        dealt = sorted(part for member in members for part in member.assigned)
-        return dealt == list(range(PARTITIONS)) and all(member.assigned for member in members)
+        assigned = sorted(part for member in members for part in member.assigned)
+        return assigned == list(range(PARTITIONS)) and all(member.assigned for member in members)
 
     with ExitStack() as stack:
-        known = [enter(ConfluentMember) for _ in range(2)]
+        known = [start_member(ConfluentMember) for _ in range(2)]
         eventually(lambda: are_settled(known), what="a generation")
         owners.late = known[1]
-        new = [enter(one) for one in (ConfluentMember, AioMember, PythonMember)]
-        # Before they leave: clients that wait in JoinGroup are not stopped by anything else.
-        stack.callback(owners.may_go.set)
+        new = [start_member(kind) for kind in (ConfluentMember, AioMember, PythonMember)]
+        # Runs before the members stop: a client that waits in JoinGroup cannot stop.
+        stack.callback(owners.may_revoke.set)
         all_members = [*known, *new]
         waiting = ("PreparingRebalance", len(all_members))
         wait_until_described(cluster, *waiting)
-        time.sleep(HOLD_S + 1)
+        time.sleep(RETRY_S + 1)
         move_coordinator(cluster)
         wait_until_described(cluster, *waiting)
-        # One that is known may be given what it had, until it sees that the others join.
+        # A known member may keep its assignment until it sees the rebalance.
         eventually(
-            lambda: not any(member.assigned for member in all_members), what="all of them to wait"
+            lambda: not any(member.assigned for member in all_members),
+            what="all members without assignments",
         )
-        owners.may_go.set()
+        owners.may_revoke.set()
         # A rebalance that a member misses takes five minutes (max.poll.interval.ms).
-        eventually(lambda: are_settled(all_members), within_s=60, what="all in one")
+        eventually(
+            lambda: are_settled(all_members), within_s=60, what="one generation with all members"
+        )
         assert not owners.conflicts

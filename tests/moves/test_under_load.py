@@ -1,4 +1,4 @@
-"""Members come and go under load, and clients do not notice: the ring by its command line."""
+"""Members that are added and drained with `ringlog ring` under load, without effect on clients."""
 
 import json
 
@@ -23,15 +23,15 @@ def cluster(tmp_path):
         yield running
 
 
-def owned(cluster):
+def count_partitions(cluster):
     return {member.name: member.partitions for member in cluster.ring.describe().members}
 
 
-def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
+def test_adding_and_draining_members_does_not_affect_clients(cluster):
     with RawClient(cluster.kafka_address("gateway-0")) as raw:
         topic = raw.create_topic(partitions=PARTITIONS)
-        # Sees every answer itself: a client library would try again in silence.
-        plain = [
+        # These see every error; a client library would retry silently.
+        producers = [
             SteadyProducer(
                 lambda: cluster.kafka_address("gateway-1"),
                 topic,
@@ -42,62 +42,62 @@ def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
             for partition in range(3)
         ]
     with CheckedLoad(cluster.bootstrap, "checked", partitions=PARTITIONS) as load:
-        for one in plain:
-            one.start()
+        for producer in producers:
+            producer.start()
         load.wait_for_acknowledged(20)
 
         new = cluster.add_member()
         cluster.ring.wait_until_settled()
-        spread = owned(cluster)
-        assert spread[new] == PARTITIONS * 2 // 3
+        counts = count_partitions(cluster)
+        assert counts[new] == PARTITIONS * 2 // 3
         load.wait_for_acknowledged(20)
 
-        status, said, errors = ring(cluster, "drain", "partition-0", "--wait", "--timeout", "100")
-        assert (status, said) == (0, "partition-0 is being drained\n"), errors
+        status, output, errors = ring(cluster, "drain", "partition-0", "--wait", "--timeout", "100")
+        assert (status, output) == (0, "partition-0 is being drained\n"), errors
         assert errors.splitlines()[-1] == "ringlog ring: partition-0: DRAINED"
-        assert owned(cluster)["partition-0"] == 0
+        assert count_partitions(cluster)["partition-0"] == 0
         assert ring(cluster, "status", "--require-drained", "partition-0")[0] == 0
         assert ring(cluster, "status", "--require-drained", "partition-1")[0] == 1
         cluster.kill("partition-0")
         load.wait_for_acknowledged(20)
-        for one in plain:
-            one.stop()
+        for producer in producers:
+            producer.stop()
         load.finish().assert_clean(unnoticed=True)
-    assert not any(one.refused for one in plain)
+    assert not any(producer.refused for producer in producers)
     with RawClient(cluster.kafka_address("gateway-0")) as raw:
-        for one in plain:
-            one.check(raw)
+        for producer in producers:
+            producer.check(raw)
     assert_copies_are_where_they_belong(cluster, "checked")
-    assert_copies_are_where_they_belong(cluster, topic, written=len(plain))
+    assert_copies_are_where_they_belong(cluster, topic, written=len(producers))
 
     cluster.ring.wait_until(
         lambda ring: (
             not any(member.is_alive for member in ring.members if member.name == "partition-0")
         ),
-        what="a member that is not alive",
+        what="partition-0 not alive",
     )
     assert ring(cluster, "remove", "partition-0")[:2] == (0, "partition-0 is removed\n")
-    assert "partition-0" not in owned(cluster)
+    assert "partition-0" not in count_partitions(cluster)
 
 
 def test_a_refused_ring_command_changes_nothing(cluster):
-    assert ring(cluster, "drain", "nobody")[0] == 1
+    assert ring(cluster, "drain", "no-such-member")[0] == 1
     assert ring(cluster, "remove", "partition-0")[0] == 1
     assert ring(cluster, "cancel", "4711")[0] == 1
     assert ring(cluster, "drain", "partition-0", "--wait")[0] == 0
     assert cluster.ring.drain("partition-1") is RingRefusal.LAST_MEMBER
-    status, said, _ = ring(cluster, "status", "--json")
-    states = {one["name"]: one["state"] for one in json.loads(said)["members"]}
+    status, output, _ = ring(cluster, "status", "--json")
+    states = {member["name"]: member["state"] for member in json.loads(output)["members"]}
     assert status == 0
     assert states == {"partition-0": "DRAINED", "partition-1": "JOINED"}
 
 
-def test_a_drained_member_stays_drained_when_it_comes_back(cluster):
+def test_a_drained_member_stays_drained_after_a_restart(cluster):
     assert ring(cluster, "drain", "partition-0", "--wait")[0] == 0
     cluster.restart("partition-0")
     assert cluster.ring.member("partition-0").state is RingState.DRAINED
     with RawClient(cluster.kafka_address("gateway-0")) as raw:
         raw.create_topic(partitions=4)
-    assert owned(cluster) == {"partition-0": 0, "partition-1": 4}
+    assert count_partitions(cluster) == {"partition-0": 0, "partition-1": 4}
     assert ring(cluster, "add", "partition-0", "--wait")[0] == 0
-    assert owned(cluster) == {"partition-0": 2, "partition-1": 2}
+    assert count_partitions(cluster) == {"partition-0": 2, "partition-1": 2}

@@ -1,4 +1,4 @@
-"""Identity of a member is its data: with another volume it logs the reason and exits."""
+"""Members that start with another volume, or an older copy of theirs, log the reason and exit."""
 
 import shutil
 
@@ -16,7 +16,7 @@ BATCH = record_batch(numbered(3))
 
 @pytest.fixture
 def topic(cluster):
-    """With records on each member: partition n is on owners[n]."""
+    """Creates a topic with records on each member."""
     with RawClient(cluster.bootstrap) as raw:
         name = raw.create_topic(partitions=4)
         for partition in range(4):
@@ -42,13 +42,13 @@ def assert_serves_everything(cluster, topic):
 def test_a_member_with_an_empty_volume_is_refused_as_long_as_it_owns_partitions(
     cluster, topic, tmp_path
 ):
-    own, aside = cluster.data_dir("partition-0"), tmp_path / "aside"
+    own, backup = cluster.data_dir("partition-0"), tmp_path / "backup"
     cluster.kill("partition-0")
-    own.rename(aside)
+    own.rename(backup)
     assert_refused(cluster, "partition-0", logged=r"partition-0.*volume")
-    # Nothing was decided by that: with its own data it is itself again.
+    # The refusal changed nothing: with its own volume the member is accepted.
     shutil.rmtree(own)
-    aside.rename(own)
+    backup.rename(own)
     cluster.start("partition-0")
     cluster.wait_until_ready()
     assert_serves_everything(cluster, topic)
@@ -57,43 +57,43 @@ def test_a_member_with_an_empty_volume_is_refused_as_long_as_it_owns_partitions(
 def test_members_with_each_others_volumes_are_refused(cluster, topic, tmp_path):
     first, second = map(cluster.data_dir, cluster.members)
     cluster.kill(*cluster.members)
-    swap(first, second, tmp_path / "aside")
+    swap(first, second, tmp_path / "temporary")
     for member in cluster.members:
         assert_refused(cluster, member, logged=rf"{member}.*volume")
-    swap(first, second, tmp_path / "aside")
+    swap(first, second, tmp_path / "temporary")
     for member in cluster.members:
         cluster.start(member)
     cluster.wait_until_ready()
     assert_serves_everything(cluster, topic)
 
 
-def swap(first, second, aside):
-    first.rename(aside)
+def swap(first, second, temporary):
+    first.rename(temporary)
     second.rename(first)
-    aside.rename(second)
+    temporary.rename(second)
 
 
 def test_a_member_with_an_older_copy_of_its_volume_is_refused(cluster, topic, tmp_path):
-    """Later writes would be lost silently: also if both were opened equally often."""
-    own, copy, aside = cluster.data_dir("partition-0"), tmp_path / "copy", tmp_path / "aside"
+    """Later writes would be lost silently, also if both volumes were opened equally often."""
+    own, copy, backup = cluster.data_dir("partition-0"), tmp_path / "copy", tmp_path / "backup"
     cluster.kill("partition-0")
     shutil.copytree(own, copy)
     cluster.start("partition-0")
     cluster.wait_until_alive("partition-0")
     cluster.kill("partition-0")
-    own.rename(aside)
+    own.rename(backup)
     copy.rename(own)
-    # Each attempt counts one more opening, and comes no nearer.
+    # Each attempt counts one more opening, and is refused all the same.
     for _ in range(3):
         assert_refused(cluster, "partition-0", logged=r"older copy")
     shutil.rmtree(own)
-    aside.rename(own)
+    backup.rename(own)
     cluster.start("partition-0")
     cluster.wait_until_ready()
     assert_serves_everything(cluster, topic)
 
 
-def test_a_member_without_partitions_may_come_with_a_new_volume(cluster, topic):
+def test_a_member_without_partitions_may_start_with_a_new_volume(cluster, topic):
     assert cluster.ring.drain("partition-0") is None
     cluster.ring.wait_until_settled()
     cluster.kill("partition-0")

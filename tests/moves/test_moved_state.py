@@ -1,4 +1,4 @@
-"""A log is more than its records: everything that a client can ask for is the same afterwards."""
+"""State that moves with a log: offsets, times, sequences and leader epochs."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def batch_of(producer, number):
     return record_batch(records, producer=(*producer, 3 * number))
 
 
-def answers(raw, topic):
+def read_log_state(raw, topic):
     """Responses of the log to clients, except its current leader epoch."""
     return {
         "batches": [batch[16:] for batch in raw.fetch_all(topic)],
@@ -43,16 +43,16 @@ def answers(raw, topic):
 
 
 def end_of_epoch(raw, topic, epoch):
-    """(the largest epoch up to `epoch`, where it ends)."""
-    asked = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": epoch}
-    values = {"replica_id": -1, "topics": [{"topic": topic, "partitions": [asked]}]}
-    (answered,) = ask(raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
-    result = answered.partitions[0]
+    """Returns the largest leader epoch up to `epoch`, and its end offset."""
+    query = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": epoch}
+    values = {"replica_id": -1, "topics": [{"topic": topic, "partitions": [query]}]}
+    (response,) = ask(raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
+    result = response.partitions[0]
     assert result.error_code == 0, result.error_code
     return result.leader_epoch, result.end_offset
 
 
-def move_away(cluster, topic):
+def move_partition(cluster, topic):
     """Moves partition 0 to the other member; returns the leader epochs before and after."""
     before = cluster.ring.topic(topic).partitions[0]
     assert cluster.ring.drain(before.owner) is None
@@ -67,22 +67,22 @@ def test_offsets_times_sequences_and_epochs_move_with_the_records(cluster, raw):
     topic, producer = raw.create_topic(), raw.init_producer_id()
     for number in range(BATCHES):
         assert raw.produce(topic, batch_of(producer, number)) == (0, 3 * number)
-    before = answers(raw, topic)
+    before = read_log_state(raw, topic)
 
-    old, new = move_away(cluster, topic)
-    assert answers(raw, topic) == before
+    old, new = move_partition(cluster, topic)
+    assert read_log_state(raw, topic) == before
     assert end_of_epoch(raw, topic, old) == (old, 3 * BATCHES)
-    # Sent again, it is recognised; a gap is refused; the next one is taken.
+    # A duplicate is recognised; a gap is refused; the next sequence is accepted.
     assert raw.produce(topic, batch_of(producer, BATCHES - 1)) == (0, 3 * (BATCHES - 1))
     gap = raw.produce(topic, batch_of(producer, BATCHES + 1))
     assert gap.error_code == OUT_OF_ORDER_SEQUENCE
     assert raw.produce(topic, batch_of(producer, BATCHES)) == (0, 3 * BATCHES)
     assert end_of_epoch(raw, topic, new) == (new, 3 * BATCHES + 3)
 
-    # And back again, to a member that had it before.
-    before = answers(raw, topic)
-    move_away(cluster, topic)
-    assert answers(raw, topic) == before
+    # Move it back, to a member that had it before.
+    before = read_log_state(raw, topic)
+    move_partition(cluster, topic)
+    assert read_log_state(raw, topic) == before
     assert end_of_epoch(raw, topic, old) == (old, 3 * BATCHES)
     assert raw.produce(topic, batch_of(producer, BATCHES)) == (0, 3 * BATCHES)
     assert_copies_are_where_they_belong(cluster, topic)
@@ -91,18 +91,18 @@ def test_offsets_times_sequences_and_epochs_move_with_the_records(cluster, raw):
 
 def test_an_empty_log_moves_too(cluster, raw):
     topic = raw.create_topic()
-    move_away(cluster, topic)
-    assert answers(raw, topic)["bounds"] == (0, 0)
+    move_partition(cluster, topic)
+    assert read_log_state(raw, topic)["bounds"] == (0, 0)
     assert raw.produce(topic, batch_of(raw.init_producer_id(), 0)) == (0, 0)
     assert raw.delete_topic(topic) == 0
 
 
-def test_a_log_larger_than_a_chunk_and_a_memtable_moves_whole(cluster, raw):
+def test_a_log_larger_than_a_chunk_and_a_memtable_moves_completely(cluster, raw):
     """Thirty batches of a megabyte, over several generations of the store."""
     topic = raw.create_topic()
     sent = [record_batch([Record(bytes([number]) * 1_000_000)]) for number in range(30)]
     for number, batch in enumerate(sent):
         assert raw.produce(topic, batch, acks=1) == (0, number)
-    move_away(cluster, topic)
-    assert [one[16:] for one in raw.fetch_all(topic)] == [one[16:] for one in sent]
+    move_partition(cluster, topic)
+    assert [batch[16:] for batch in raw.fetch_all(topic)] == [batch[16:] for batch in sent]
     assert raw.delete_topic(topic) == 0
