@@ -4,14 +4,14 @@ from partition_svc.moves import messages
 from partition_svc.store.keys import LogHead
 
 
-def test_a_head_survives_all_but_its_fence():
+def test_head_from_message_restores_all_fields_except_the_fence():
     head = LogHead(3, 10, 500, -1, -1, 7, 6)
     assert messages.head_from_message(messages.head_to_message(head)) == head._replace(
         fence_epoch=-1
     )
 
 
-def test_rows_survive_whatever_their_kind():
+def test_rows_from_message_restores_rows_of_any_kind():
     rows = [(b"P", b"\0\1", b"value"), (b"?", b"", b"")]
     assert messages.rows_from_message(messages.rows_to_message(rows)) == rows
 

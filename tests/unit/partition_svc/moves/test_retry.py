@@ -12,26 +12,26 @@ class Attempts:
     """Fails with each of `failures`, then succeeds."""
 
     def __init__(self, *failures):
-        self.left = list(failures)
+        self.failures = list(failures)
 
     async def __call__(self):
-        if self.left:
-            raise self.left.pop(0)
+        if self.failures:
+            raise self.failures.pop(0)
 
 
 def test_retriable_failures_are_retried_and_logged_once(caplog):
     attempts = Attempts(
-        BackendUnavailable("away"), BackendUnavailable("away"), StorageFailed("full")
+        BackendUnavailable("no leader"), BackendUnavailable("no leader"), StorageFailed("full")
     )
     asyncio.run(retry_until_done("moving", attempts))
-    assert not attempts.left
-    assert [one.message for one in caplog.records] == [
-        "moving failed, retrying: BackendUnavailable away",
+    assert not attempts.failures
+    assert [record.message for record in caplog.records] == [
+        "moving failed, retrying: BackendUnavailable no leader",
         "moving failed, retrying: StorageFailed full",
     ]
 
 
-def test_a_bug_is_logged_with_its_traceback_and_tried_again_with_long_pauses(caplog, monkeypatch):
+def test_a_bug_is_logged_with_its_traceback_and_retried_with_long_pauses(caplog, monkeypatch):
     pauses, reasons = [], []
 
     async def sleep(seconds):
@@ -47,18 +47,18 @@ def test_a_bug_is_logged_with_its_traceback_and_tried_again_with_long_pauses(cap
     assert reasons[-1] == "StorageFailed full"
 
 
-def test_nothing_holds_on_to_a_failure_while_it_waits():
-    class Held:
+def test_failure_is_not_referenced_while_a_retry_waits():
+    class Resource:
         pass
 
-    held = []
+    references = []
 
     async def attempt():
-        if not held:
-            something = Held()
-            held.append(weakref.ref(something))
+        if not references:
+            resource = Resource()
+            references.append(weakref.ref(resource))
             raise StorageFailed("broken")
         gc.collect()
-        assert held[0]() is None
+        assert references[0]() is None
 
     asyncio.run(retry_until_done("moving", attempt))

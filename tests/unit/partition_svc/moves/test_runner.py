@@ -52,15 +52,15 @@ def points(monkeypatch):
     return points
 
 
-async def moved(ring, log=LOG):
-    """Until the move is over and clean."""
+async def wait_until_moved(ring, log=LOG):
+    """Waits until the target owns the log and no move remains."""
     await until(lambda: ring.placement(log).owner == TARGET and not ring.moves)
 
 
-async def assert_kept(core, *producers):
-    """Every acknowledged batch is there once, at its place, and so is nothing else."""
+async def assert_all_stored(core, *producers):
+    """Asserts that the log has each acknowledged batch once, at its offset, and few others."""
     stored = await read_everything(core, producers[0].log)
-    by_offset = {base_offset(one): content(one) for one in stored}
+    by_offset = {base_offset(batch): content(batch) for batch in stored}
     assert len(by_offset) == len(stored)
     acknowledged = {
         offset: content(producer.batch(sequence))
@@ -68,7 +68,7 @@ async def assert_kept(core, *producers):
         for sequence, offset in producer.acknowledged.items()
     }
     assert acknowledged.items() <= by_offset.items()
-    # At most what each producer has not been told of yet is there beside it.
+    # Each producer may have one more batch whose acknowledgement is pending.
     assert len(by_offset) - len(acknowledged) <= len(producers)
     assert sorted(by_offset) == list(range(len(by_offset)))
 
@@ -77,26 +77,26 @@ def heads(member):
     return dict(member.store.heads())
 
 
-def test_a_log_moves_under_appends_and_nothing_is_lost_doubled_or_out_of_order(tmp_path):
+def test_a_log_moves_during_appends_without_losing_duplicating_or_reordering_batches(tmp_path):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
             source, target = members
             producers = [Producer(ring, members, producer_id=n) for n in range(5)]
             for _ in range(200):
-                await asyncio.gather(*(one.send() for one in producers))
-            sending = [asyncio.create_task(one.send_for_ever()) for one in producers]
+                await asyncio.gather(*(producer.send() for producer in producers))
+            sending = [asyncio.create_task(producer.send_for_ever()) for producer in producers]
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             count = len(producers[0].acknowledged)
             await until(lambda: len(producers[0].acknowledged) > count + 20)
-            for one in sending:
-                one.cancel()
+            for task in sending:
+                task.cancel()
             await asyncio.wait(sending)
-            await assert_kept(target.core, *producers)
+            await assert_all_stored(target.core, *producers)
             assert not heads(source)
             assert ring.ended == [1]
-            # Each call says which process makes it: the target's steps, then the source's end.
+            # Calls to the ring: three steps of the target, then the end by the source.
             assert ring.processes == [*[target.core.process] * 3, source.core.process]
             assert not target.core.incoming.markers
 
@@ -108,35 +108,36 @@ def test_the_state_of_a_log_moves_with_it(tmp_path):
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             for number in range(50):
-                one = batch(size=500, producer=(7, 0, number), timestamp_ms=1000 + number)
-                await append(source.core, one)
+                sent = batch(size=500, producer=(7, 0, number), timestamp_ms=1000 + number)
+                await append(source.core, sent)
             (before,) = await source.core.describe_logs([LOG])
             times = [OffsetQuery(LOG, time) for time in (0, 1030, 1049, 9999, -3, LATEST_TIMESTAMP)]
-            found = await source.core.list_offsets(times)
+            offsets_before = await source.core.list_offsets(times)
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             (after,) = await target.core.describe_logs([LOG])
             after.leader_epoch = before.leader_epoch
             assert after == before
-            asked = [(one.offset, one.timestamp) for one in found]
-            now = await target.core.list_offsets(times)
-            assert [(one.offset, one.timestamp) for one in now] == asked
-            # The copy of a batch is recognised, the next one is taken, a gap is not.
+            offsets_after = await target.core.list_offsets(times)
+            assert [(result.offset, result.timestamp) for result in offsets_after] == [
+                (result.offset, result.timestamp) for result in offsets_before
+            ]
+            # The target finds a duplicate, accepts the next sequence, and refuses a gap.
             sent = [batch(size=500, producer=(7, 0, number)) for number in (49, 50, 60)]
             results = await append(target.core, *sent)
-            assert [one.base_offset for one in results] == [49, 50, -1]
+            assert [result.base_offset for result in results] == [49, 50, -1]
             ends = await target.core.epoch_end_offsets([EpochQuery(LOG, n) for n in (5, 6)])
-            assert [(one.leader_epoch, one.end_offset) for one in ends] == [(5, 50), (6, 51)]
+            assert [(end.leader_epoch, end.end_offset) for end in ends] == [(5, 50), (6, 51)]
 
     run(test)
 
 
-def test_an_empty_log_moves_and_may_come_back(tmp_path):
+def test_an_empty_log_moves_and_may_move_back(tmp_path):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             await append(target.core, batch(3))
             ring.begin(source=TARGET, target=SOURCE)
             await until(lambda: ring.placement().owner == SOURCE and not ring.moves)
@@ -166,7 +167,7 @@ def test_many_logs_move_at_once(tmp_path):
     run(test)
 
 
-def test_a_fenced_log_is_read_and_takes_no_appends(tmp_path, points):
+def test_a_fenced_log_serves_reads_and_refuses_appends(tmp_path, points):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -178,17 +179,17 @@ def test_a_fenced_log_is_read_and_takes_no_appends(tmp_path, points):
             assert (result.refusal, result.leader_epoch) == (Refusal.MOVING, 5)
             assert len(await read_everything(source.core)) == 1
             assert (await fetch(target.core)).refusal is Refusal.NOT_OWNER
-            # Who waits at the old owner is told when there is a new one.
+            # A fetch that waits at the old owner is refused when the commit is known.
             waiting = asyncio.ensure_future(source.core.fetch(query((LOG, 1), max_wait_ms=50_000)))
             await fetch(source.core)
             points.let_go("move.target.installed")
             assert (await waiting)[0].refusal is Refusal.NOT_OWNER
-            await moved(ring)
+            await wait_until_moved(ring)
 
     run(test)
 
 
-def test_the_new_owner_serves_as_soon_as_it_learns_of_the_commit(tmp_path, points):
+def test_the_new_owner_serves_as_soon_as_its_commit_succeeds(tmp_path, points):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -196,21 +197,21 @@ def test_the_new_owner_serves_as_soon_as_it_learns_of_the_commit(tmp_path, point
             points.hold("move.target.installed")
             ring.begin()
             await until(lambda: "move.target.installed" in points.reached)
-            # Its watch is slow: only the answer to its own call says that it is the owner.
-            told = ring.listeners.pop(TARGET)
+            # Its watch gets no change: only the response to its commit says that it is the owner.
+            listener = ring.listeners.pop(TARGET)
             points.let_go("move.target.installed")
             await until(lambda: target.core.owns(LOG))
             (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
             assert (result.refusal, result.base_offset) == (None, 1)
-            told(ring.snapshot())
-            ring.listeners[TARGET] = told
+            listener(ring.snapshot())
+            ring.listeners[TARGET] = listener
             assert len(await read_everything(target.core)) == 2
 
     run(test)
 
 
-#: Where a move may be when it is given up, and the epoch that the source goes on under.
-GIVEN_UP_AT = {
+#: The failpoints at which a move is rolled back, and the epoch of the source afterwards.
+ROLLED_BACK_AT = {
     "move.target.prepare": 5,
     "move.source.copy": 5,
     "move.target.catch-up": 5,
@@ -221,10 +222,8 @@ GIVEN_UP_AT = {
 }
 
 
-@pytest.mark.parametrize(("held", "leader_epoch"), GIVEN_UP_AT.items())
-def test_a_move_that_is_given_up_leaves_everything_where_it_was(
-    tmp_path, points, held, leader_epoch
-):
+@pytest.mark.parametrize(("failpoint", "leader_epoch"), ROLLED_BACK_AT.items())
+def test_rollback_of_a_move_leaves_the_log_at_the_source(tmp_path, points, failpoint, leader_epoch):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
@@ -232,20 +231,20 @@ def test_a_move_that_is_given_up_leaves_everything_where_it_was(
             producer = Producer(ring, members, producer_id=1)
             for _ in range(50):
                 await producer.send()
-            points.hold(held)
+            points.hold(failpoint)
             ring.begin()
-            await until(lambda: held in points.reached)
+            await until(lambda: failpoint in points.reached)
             ring.roll_back(1)
-            points.let_go(held)
+            points.let_go(failpoint)
             await producer.send()
             await until(lambda: not heads(target) and not target.core.incoming.markers)
-            await assert_kept(source.core, producer)
+            await assert_all_stored(source.core, producer)
             assert ring.placement() == (SOURCE, leader_epoch)
-            # And it may be tried again.
+            # A new move succeeds.
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             await producer.send()
-            await assert_kept(target.core, producer)
+            await assert_all_stored(target.core, producer)
 
     run(test)
 
@@ -267,7 +266,7 @@ def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step)
             ring.begin_anew(1, TARGET)
             assert served[-1] is None
             points.let_go(f"move.target.{step}")
-            # Whoever follows what is served here, a coordinator, is told.
+            # Subscribers to the served epoch, as coordinators are, are notified.
             await until(lambda: served[-1] == 6)
             (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
             assert (result.refusal, result.base_offset) == (None, 0)
@@ -298,40 +297,42 @@ def test_a_complete_copy_is_kept_if_the_source_is_lost(tmp_path, points):
     run(test)
 
 
-@pytest.mark.parametrize("held", ["move.source.clean", "move.source.cleaned"])
-def test_the_source_keeps_its_logs_if_the_target_is_lost(tmp_path, points, held):
+@pytest.mark.parametrize("failpoint", ["move.source.clean", "move.source.cleaned"])
+def test_the_source_keeps_its_logs_if_the_target_is_lost(tmp_path, points, failpoint):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, _):
             await append(source.core, batch())
-            points.hold(held)
+            points.hold(failpoint)
             ring.begin()
-            await until(lambda: held in points.reached)
+            await until(lambda: failpoint in points.reached)
             ring.begin_anew(1, SOURCE, is_cleaned=False)
-            (taken,) = await source.core.append([Append(LOG, batch(), 7)], acks=ACKS_ALL)
-            assert taken.refusal is None
-            points.let_go(held)
+            (result,) = await source.core.append([Append(LOG, batch(), 7)], acks=ACKS_ALL)
+            assert result.refusal is None
+            points.let_go(failpoint)
             await until(lambda: not ring.moves)
-            # What it had up to the fence, unless that was deleted before it got the log again.
-            had = 1 if held == "move.source.clean" else 0
-            assert taken.base_offset == had
-            assert len(await read_everything(source.core)) == had + 1
+            # The source has its batch unless the log was deleted before it became the owner again.
+            count = 1 if failpoint == "move.source.clean" else 0
+            assert result.base_offset == count
+            assert len(await read_everything(source.core)) == count + 1
 
     run(test)
 
 
-#: Where each side may be killed, and what is held for it: every step.
+#: The failpoints of all steps, at which each side may be killed.
 TARGET_STEPS = ["prepare", "catch-up", "fence", "fenced", "installed", "committed"]
 SOURCE_STEPS = ["copy", "fence", "fenced", "clean", "cleaned"]
-PLACES = [
-    *(f"move.target.{one}" for one in TARGET_STEPS),
-    *(f"move.source.{one}" for one in SOURCE_STEPS),
+FAILPOINTS = [
+    *(f"move.target.{step}" for step in TARGET_STEPS),
+    *(f"move.source.{step}" for step in SOURCE_STEPS),
 ]
 
 
-@pytest.mark.parametrize("held", PLACES)
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
 @pytest.mark.parametrize("victims", ["target", "source", "source and target"])
-def test_a_move_continues_after_a_process_is_killed_at_any_step(tmp_path, points, victims, held):
+def test_a_move_continues_after_a_process_is_killed_at_any_step(
+    tmp_path, points, victims, failpoint
+):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
@@ -339,23 +340,23 @@ def test_a_move_continues_after_a_process_is_killed_at_any_step(tmp_path, points
             producer = Producer(ring, members, producer_id=1)
             for _ in range(50):
                 await producer.send()
-            points.hold(held)
+            points.hold(failpoint)
             ring.begin()
-            await until(lambda: held in points.reached)
+            await until(lambda: failpoint in points.reached)
             killed = [
-                one
-                for one, name in zip(members, ("source", "target"), strict=True)
+                member
+                for member, name in zip(members, ("source", "target"), strict=True)
                 if name in victims
             ]
-            for one in killed:
-                await one.crash()
-            points.let_go(held)
-            for one in killed:
-                await one.start()
-            await moved(ring)
+            for member in killed:
+                await member.crash()
+            points.let_go(failpoint)
+            for member in killed:
+                await member.start()
+            await wait_until_moved(ring)
             for _ in range(3):
                 await producer.send()
-            await assert_kept(target.core, producer)
+            await assert_all_stored(target.core, producer)
             assert not heads(source)
             await until(lambda: not target.core.incoming.markers)
 
@@ -364,9 +365,12 @@ def test_a_move_continues_after_a_process_is_killed_at_any_step(tmp_path, points
 
 @pytest.mark.parametrize("side", ["source", "target"])
 @pytest.mark.parametrize(
-    "held", ["move.source.copy", "move.target.fence", "move.source.fenced", "move.target.installed"]
+    "failpoint",
+    ["move.source.copy", "move.target.fence", "move.source.fenced", "move.target.installed"],
 )
-def test_a_move_continues_when_a_failed_disk_works_again(tmp_path, monkeypatch, points, side, held):
+def test_a_move_continues_when_a_failed_disk_works_again(
+    tmp_path, monkeypatch, points, side, failpoint
+):
     def fail(*_):
         raise StorageFailed("no space")
 
@@ -377,22 +381,22 @@ def test_a_move_continues_when_a_failed_disk_works_again(tmp_path, monkeypatch, 
             producer = Producer(ring, members, producer_id=1)
             for _ in range(100):
                 await producer.send()
-            points.hold(held)
+            points.hold(failpoint)
             ring.begin()
-            await until(lambda: held in points.reached)
+            await until(lambda: failpoint in points.reached)
             failing = source if side == "source" else target
-            with monkeypatch.context() as full:
-                full.setattr(failing.store, "write", fail)
-                points.let_go(held)
-                # Noticed at once, whatever the move does.
-                chore = failing.core._committer.run_exclusive(lambda: failing.store.check())
-                await asyncio.wait([chore])
-                assert chore.exception() is not None
-                # It would hold on to the failed database.
-                del chore
-            await moved(ring)
+            with monkeypatch.context() as patch:
+                patch.setattr(failing.store, "write", fail)
+                points.let_go(failpoint)
+                # The failure is noticed now, whatever the move does.
+                check = failing.core._committer.run_exclusive(lambda: failing.store.check())
+                await asyncio.wait([check])
+                assert check.exception() is not None
+                # Its traceback would reference the failed database.
+                del check
+            await wait_until_moved(ring)
             await producer.send()
-            await assert_kept(target.core, producer)
+            await assert_all_stored(target.core, producer)
 
     run(test)
 

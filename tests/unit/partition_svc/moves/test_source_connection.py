@@ -18,7 +18,7 @@ from protos.partition.v1 import moving_pb2 as pb
 
 
 class OutgoingLogs:
-    """A source whose logs all end at the number of the source."""
+    """Logs of a source; each ends at the offset `number`."""
 
     def __init__(self, number):
         self._number = number
@@ -34,7 +34,7 @@ class OutgoingLogs:
         yield
 
 
-async def copied_end_offsets(sources):
+async def copy_end_offsets(sources):
     call = source_stub(sources, "partition-0").CopyLog(pb.CopyLogRequest())
     return [part.head.end_offset async for part in call]
 
@@ -57,8 +57,8 @@ def test_a_member_is_called_at_its_newest_address():
                 member = Member("partition-0", f"127.0.0.1:{server.port}")
                 view.apply(ClusterChange(revision, "c", members=[member]))
                 sources.view_changed()
-                assert await copied_end_offsets(sources) == [revision + 1]
-                assert await copied_end_offsets(sources) == [revision + 1]
+                assert await copy_end_offsets(sources) == [revision + 1]
+                assert await copy_end_offsets(sources) == [revision + 1]
         finally:
             await sources.close()
             for server in servers:

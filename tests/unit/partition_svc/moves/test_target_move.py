@@ -47,7 +47,7 @@ def heads_of(member):
     return dict(member.store.heads())
 
 
-async def moved(ring):
+async def wait_until_moved(ring):
     await until(lambda: ring.placement().owner == TARGET and not ring.moves)
 
 
@@ -59,16 +59,16 @@ def test_batches_damaged_in_transit_are_requested_again(tmp_path, monkeypatch):
             await append(source.core, *sent)
             read, damaged = source.core.outgoing.batches, []
 
-            async def batches(*asked):
-                async for found in read(*asked):
+            async def damage_first_batches(*arguments):
+                async for found in read(*arguments):
                     if len(damaged) < 2:
                         damaged.append(found[-1])
                         found = [*found[:-1], found[-1][:-1] + b"?"]
                     yield found
 
-            monkeypatch.setattr(source.core.outgoing, "batches", batches)
+            monkeypatch.setattr(source.core.outgoing, "batches", damage_first_batches)
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             assert len(damaged) == 2
             stored = await read_everything(target.core)
             assert list(map(content, stored)) == list(map(content, sent))
@@ -77,46 +77,46 @@ def test_batches_damaged_in_transit_are_requested_again(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("fits", [0, 3], ids=["at once", "after some batches"])
-def test_a_copy_without_room_is_deleted_at_once_and_made_when_there_is_room(
-    tmp_path, monkeypatch, fits
-):
+def test_a_copy_without_room_is_deleted_and_retried_when_there_is_room(tmp_path, monkeypatch, fits):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(size=200_000) for _ in range(30)))
-            with monkeypatch.context() as full:
+            with monkeypatch.context() as patch:
                 room = 100 << 20 if fits else 0
-                full.setattr(Room, "for_copies", lambda *_: room)
+                patch.setattr(Room, "for_copies", lambda *_: room)
                 if fits:
                     points = Failpoints()
                     points.hold("move.source.copy")
-                    full.setattr(moving_servicer, "reach", points.reach)
+                    patch.setattr(moving_servicer, "reach", points.reach)
                     ring.begin()
                     await until(lambda: "move.source.copy" in points.reached)
                     room = 0
                     points.let_go("move.source.copy")
                 else:
                     ring.begin()
-                await until(lambda: [one.trouble for one in target.mover.progress if one.trouble])
+                await until(
+                    lambda: [move.trouble for move in target.mover.progress if move.trouble]
+                )
                 await until(lambda: not heads_of(target) and not target.core.incoming.markers)
                 (progress,) = target.mover.progress
                 assert progress.trouble.startswith("NoRoom no room on the disk")
                 assert progress.total_bytes > 30 * 200_000
                 assert ring.moves[1].phase is MovePhase.PREPARE
-                # Appends here go on.
+                # Appends to the target continue.
                 assert target.core._committer.refusal is None
                 begun = []
-                full.setattr(target.core.incoming, "begin", lambda move: begun.append(move))
+                patch.setattr(target.core.incoming, "begin", lambda move: begun.append(move))
                 await asyncio.sleep(0.1)
                 assert not begun
-            await moved(ring)
+            await wait_until_moved(ring)
             assert len(await read_everything(target.core)) == 30
             assert not heads_of(source)
 
     run(test)
 
 
-def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
+def test_a_complete_copy_is_not_fenced_or_written_again(tmp_path, points):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -125,7 +125,7 @@ def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
             ring.begin()
             await until(lambda: "move.target.installed" in points.reached)
             await target.crash()
-            # Its COMMIT may come at any time: nothing may be written to make it whole again.
+            # Its COMMIT may come at any time, so nothing may be written to the copy.
             await source.crash()
             await target.start()
             await until(lambda: points.reached.count("move.target.installed") == 2)
@@ -135,12 +135,12 @@ def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
             (result,) = await append(target.core, batch(producer=(1, 0, 0)))
             assert (result.refusal, result.base_offset) == (None, 0)
             await source.start()
-            await moved(ring)
+            await wait_until_moved(ring)
 
     run(test)
 
 
-def test_a_view_that_is_behind_does_not_bring_a_whole_copy_into_danger(tmp_path, points):
+def test_an_old_view_does_not_delete_a_complete_copy(tmp_path, points):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -151,7 +151,7 @@ def test_a_view_that_is_behind_does_not_bring_a_whole_copy_into_danger(tmp_path,
             await target.crash()
             await ring.advance_move(move.move_id, MovePhase.COMMIT)
             await until(lambda: not ring.moves)
-            # The move as it was before its fence, and as it is not any more.
+            # Publish the move as it was before its fence, although it has ended.
             ring.moves[move.move_id] = move
             owner, ring.placements[0] = ring.placements[0], Placement("partition-0", 5)
             points.let_go("move.target.installed")
@@ -173,7 +173,7 @@ async def no_such_move(*_, process):
 
 
 class Rounds(TargetMove):
-    """A move whose rounds copy so many bytes each."""
+    """A move whose rounds copy these numbers of bytes."""
 
     def __init__(self, limit, *sizes):
         self._limit = limit
@@ -200,13 +200,13 @@ def test_the_tail_is_copied_until_it_is_short_enough(sizes, unlimited_from):
     rounds = Rounds(limit, *sizes, 0, 0)
     asyncio.run(rounds._catch_up(None))
     assert len(rounds.limits) == len(sizes)
-    unlimited = [one is NO_LIMIT for one in rounds.limits]
+    unlimited = [limit is NO_LIMIT for limit in rounds.limits]
     assert unlimited == [
         unlimited_from is not None and number >= unlimited_from for number in range(len(sizes))
     ]
 
 
-def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
+def test_progress_has_the_bytes_of_the_copy_and_of_the_log(tmp_path, points):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -221,7 +221,7 @@ def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
             await until(lambda: "move.target.catch-up" in points.reached)
             assert list(target.mover.progress) == [MoveProgress(1, size, size)]
             points.let_go("move.target.catch-up")
-            await moved(ring)
+            await wait_until_moved(ring)
             assert list(target.mover.progress) == []
 
     run(test)
@@ -242,7 +242,7 @@ def test_an_unrecorded_commit_changes_no_owner(tmp_path, monkeypatch):
 
             monkeypatch.setattr(ring, "advance_move", advance_move)
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             assert refused == [Refusal.NOT_OWNER] * 3
 
     run(test)
@@ -250,25 +250,25 @@ def test_an_unrecorded_commit_changes_no_owner(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("when", ["queued", "run"])
 @pytest.mark.parametrize("number", range(8))
-def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
+def test_a_move_cancelled_at_any_write_deletes_no_records_of_the_next_owner(
     tmp_path, monkeypatch, number, when
 ):
-    """Its target gets the log by another way than the move, is appended to, and starts again."""
+    """The target gets the log without the move, accepts an append, and restarts."""
 
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
-            with monkeypatch.context() as patched:
-                chore = CancelledChore(
+            with monkeypatch.context() as patch:
+                cancelled_task = CancelledChore(
                     target.core._committer,
-                    patched,
+                    patch,
                     number=number,
                     when=when,
                     on_cancelled=lambda: ring.begin_anew(1, TARGET),
                 )
                 ring.begin()
-                await until(lambda: chore.has_cancelled)
+                await until(lambda: cancelled_task.has_cancelled)
             await until(lambda: target.core.serving_epoch(LOG) == 6)
             (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
             assert result.refusal is None
@@ -284,18 +284,18 @@ def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
 def test_a_bug_in_one_move_ends_neither_the_mover_nor_other_moves(tmp_path, monkeypatch, caplog):
     async def test():
         ring = NotifyingRing()
-        broken = LogId(TOPIC_ID, 1)
+        failing_log = LogId(TOPIC_ID, 1)
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             begin = target.core.incoming.begin
 
-            async def begin_or_fail(move):
-                if move.partition == broken.partition:
+            async def fail_for_one_log(move):
+                if move.partition == failing_log.partition:
                     raise ZeroDivisionError("a bug")
                 return await begin(move)
 
-            monkeypatch.setattr(target.core.incoming, "begin", begin_or_fail)
-            ring.begin(broken)
+            monkeypatch.setattr(target.core.incoming, "begin", fail_for_one_log)
+            ring.begin(failing_log)
             await until(lambda: "ZeroDivisionError" in caplog.text)
             ring.begin()
             await until(lambda: ring.placement().owner == TARGET and 2 not in ring.moves)
@@ -306,13 +306,13 @@ def test_a_bug_in_one_move_ends_neither_the_mover_nor_other_moves(tmp_path, monk
 
 
 def producers_of(member):
-    """The batches that each producer's row has; when they were appended may differ."""
+    """Returns the rows of producers without their times, which may differ."""
     rows = dict(member.store.reader.producers(log_key(*LOG)))
     return {producer_id: (row[:2], row[10:]) for producer_id, row in rows.items()}
 
 
-@pytest.mark.parametrize("held", ["move.target.prepare", "move.target.catch-up"])
-def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch, held):
+@pytest.mark.parametrize("failpoint", ["move.target.prepare", "move.target.catch-up"])
+def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch, failpoint):
     async def test():
         ring, count = NotifyingRing(), 50_000
         async with moving_members(tmp_path, ring) as (source, target):
@@ -320,48 +320,48 @@ def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch
             await append(source.core, *(batch(producer=(count + n, 0, 0)) for n in range(20)))
             fenced, rows = [], source.core.outgoing.rows
 
-            def noted(log, kinds):
+            def record_kinds(log, kinds):
                 if log.is_fenced:
                     fenced.append(kinds)
                 return rows(log, kinds)
 
-            monkeypatch.setattr(source.core.outgoing, "rows", noted)
-            points.hold(held)
+            monkeypatch.setattr(source.core.outgoing, "rows", record_kinds)
+            points.hold(failpoint)
             ring.begin()
-            await until(lambda: held in points.reached)
-            # Known ones, new ones, and a new epoch go on while the log is copied.
+            await until(lambda: failpoint in points.reached)
+            # Known producers, new ones, and a new epoch append while the log is copied.
             late = [(count, 0, 1), (count + 1, 1, 0), (count + 90, 0, 0), (7, 0, 1), (count, 0, 2)]
-            await append(source.core, *(batch(producer=one) for one in late))
+            await append(source.core, *(batch(producer=producer) for producer in late))
             points.hold("move.target.installed")
-            points.let_go(held)
+            points.let_go(failpoint)
             await until(lambda: "move.target.installed" in points.reached)
             assert fenced == [FEW_MOVED_KINDS]
             assert len(producers_of(target)) == count + 21
             assert producers_of(target) == producers_of(source)
             points.let_go("move.target.installed")
-            await moved(ring)
-            again = await append(target.core, batch(producer=(count, 0, 2)))
-            assert again[0].base_offset == 24
+            await wait_until_moved(ring)
+            retried = await append(target.core, batch(producer=(count, 0, 2)))
+            assert retried[0].base_offset == 24
 
     run(test)
 
 
 @pytest.mark.parametrize("older", ["source", "target"])
 def test_producers_move_between_releases(tmp_path, monkeypatch, older):
-    """An older source sends producers behind the fence only, an older target asks for nothing."""
+    """An older source sends producers only after the fence; an older target requests none."""
 
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(producer=(n, 0, 0)) for n in range(20)))
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             assert len(producers_of(target)) == 20
-            again = await append(target.core, batch(producer=(7, 0, 0)))
-            assert again[0].base_offset == 7
+            retried = await append(target.core, batch(producer=(7, 0, 0)))
+            assert retried[0].base_offset == 7
 
     if older == "source":
-        monkeypatch.setattr(moving_servicer.OutgoingLogs, "producers", nothing)
+        monkeypatch.setattr(moving_servicer.OutgoingLogs, "producers", no_rows)
         monkeypatch.setattr(moving_servicer, "FEW_MOVED_KINDS", MOVED_KINDS)
     else:
         messages = {
@@ -373,14 +373,14 @@ def test_producers_move_between_releases(tmp_path, monkeypatch, older):
     run(test)
 
 
-async def nothing(*_):
-    """Rows that nobody sends."""
+async def no_rows(*_):
+    """Yields nothing."""
     for rows in ():
         yield rows
 
 
 def without_producers(request):
-    """Makes requests as releases before did."""
+    """Returns a constructor of requests as earlier releases send them."""
 
     def make(*, with_producers=False, has_producers=False, **fields):
         return request(**fields)
@@ -388,7 +388,7 @@ def without_producers(request):
     return make
 
 
-def test_a_log_moves_away_from_a_disk_that_takes_no_appends(tmp_path, monkeypatch):
+def test_a_log_moves_away_from_a_full_disk(tmp_path, monkeypatch):
     async def test():
         ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -398,7 +398,7 @@ def test_a_log_moves_away_from_a_disk_that_takes_no_appends(tmp_path, monkeypatc
             assert refused.refusal is Refusal.KAFKA_STORAGE_ERROR
             assert not source.core.disk_state().is_writable
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             assert len(await read_everything(target.core)) == 20
             assert not heads_of(source)
 
