@@ -10,7 +10,7 @@ from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.runtime.backoff import Backoff
 from tests.contracts.metadata_contract import until
 
-WHO = Member("p", "a:1")
+MEMBER = Member("p", "a:1")
 
 
 def snapshot(revision: int) -> ClusterChange:
@@ -72,7 +72,7 @@ def follow_until_idle(metadata, on_change):
     async def body():
         async with asyncio.timeout(60):
             task = asyncio.create_task(
-                follow(metadata, WHO, on_change, backoff=Backoff(0.0, 0.001))
+                follow(metadata, MEMBER, on_change, backoff=Backoff(0.0, 0.001))
             )
             await until(lambda: "idle" in metadata.log or task.done())
             task.cancel()
@@ -84,8 +84,8 @@ def follow_until_idle(metadata, on_change):
 def test_each_change_is_applied_then_acknowledged_in_order():
     metadata = ScriptedMetadata([snapshot(1), change(2), change(3), FOREVER])
 
-    def on_change(one):
-        metadata.log.append(("applied", one.revision))
+    def on_change(cluster_change):
+        metadata.log.append(("applied", cluster_change.revision))
 
     with pytest.raises(asyncio.CancelledError):
         follow_until_idle(metadata, on_change)
@@ -104,9 +104,9 @@ def test_each_change_is_applied_then_acknowledged_in_order():
 def test_a_change_that_takes_time_is_acknowledged_when_it_is_done():
     metadata = ScriptedMetadata([snapshot(1), FOREVER])
 
-    async def on_change(one):
+    async def on_change(cluster_change):
         await asyncio.sleep(0)
-        metadata.log.append(("applied", one.revision))
+        metadata.log.append(("applied", cluster_change.revision))
 
     with pytest.raises(asyncio.CancelledError):
         follow_until_idle(metadata, on_change)
@@ -121,7 +121,7 @@ def test_the_apply_method_of_a_view_can_be_the_callback():
 
 
 @pytest.mark.parametrize(
-    "end", [[BackendUnavailable("gone")], []], ids=["a broken watch", "a watch that ends"]
+    "end", [[BackendUnavailable("unreachable")], []], ids=["a broken watch", "a watch that ends"]
 )
 def test_a_lost_watch_is_closed_and_replaced_with_the_same_registration(end):
     metadata = ScriptedMetadata(
@@ -130,7 +130,7 @@ def test_a_lost_watch_is_closed_and_replaced_with_the_same_registration(end):
         [snapshot(5), FOREVER],
     )
     with pytest.raises(asyncio.CancelledError):
-        follow_until_idle(metadata, lambda one: None)
+        follow_until_idle(metadata, lambda _: None)
     assert metadata.log == [
         ("acknowledged", 1),
         "closed",
@@ -139,14 +139,14 @@ def test_a_lost_watch_is_closed_and_replaced_with_the_same_registration(end):
         "idle",
         "closed",
     ]
-    assert metadata.registrations == [WHO] * 3
+    assert metadata.registrations == [MEMBER] * 3
 
 
 def test_an_exception_while_applying_a_change_is_raised_and_the_change_not_acknowledged():
     metadata = ScriptedMetadata([snapshot(1), change(2), FOREVER])
 
-    def on_change(one):
-        if one.revision == 2:
+    def on_change(cluster_change):
+        if cluster_change.revision == 2:
             raise OSError("disk")
 
     with pytest.raises(OSError, match="disk"):
@@ -155,51 +155,51 @@ def test_an_exception_while_applying_a_change_is_raised_and_the_change_not_ackno
 
 
 def test_an_outage_has_one_line_at_its_beginning_and_one_at_its_end(caplog):
-    down = [BackendUnavailable("no answer")]
+    down = [BackendUnavailable("no response")]
     metadata = ScriptedMetadata([snapshot(1), *down], down, down, down, [snapshot(2), FOREVER])
     caplog.set_level(logging.INFO)
     with pytest.raises(asyncio.CancelledError):
-        follow_until_idle(metadata, lambda one: None)
+        follow_until_idle(metadata, lambda _: None)
     assert [record.getMessage() for record in caplog.records] == [
-        "metadata service lost: no answer",
+        "metadata service lost: no response",
         "metadata service is back, revision 2",
     ]
 
 
 def test_a_long_outage_is_logged_again_with_advice(caplog, monkeypatch):
     monkeypatch.setattr("common.cluster.follow._REMIND_S", 0.0)
-    down = [BackendUnavailable("no answer")]
+    down = [BackendUnavailable("no response")]
     metadata = ScriptedMetadata(down, down, [snapshot(1), FOREVER])
     with pytest.raises(asyncio.CancelledError):
-        follow_until_idle(metadata, lambda one: None)
+        follow_until_idle(metadata, lambda _: None)
     first, second = (record.getMessage() for record in caplog.records)
-    assert first == "metadata service lost: no answer"
-    assert second.startswith("metadata service still lost: no answer (check its log")
+    assert first == "metadata service lost: no response"
+    assert second.startswith("metadata service still lost: no response (check its log")
 
 
-class Enough(Exception):
+class EnoughPauses(Exception):
     pass
 
 
 def pauses_ms(monkeypatch, metadata, *, count: int, watch_lasts_s: float = 0.0):
-    """The first pauses between attempts, on a clock that only watches move."""
-    slept, now = [], 0.0
+    """Returns the first `count` pauses between attempts; only watches advance the clock."""
+    pauses, now = [], 0.0
 
     async def sleep(seconds):
-        slept.append(round(seconds * 1000))
-        if len(slept) == count:
-            raise Enough
+        pauses.append(round(seconds * 1000))
+        if len(pauses) == count:
+            raise EnoughPauses
 
-    def on_change(one):
+    def on_change(cluster_change):
         pass
 
     async def body():
         loop = asyncio.get_running_loop()
-        follower = follow(metadata, WHO, on_change, backoff=Backoff(0.1, 1.0))
+        follower = follow(metadata, MEMBER, on_change, backoff=Backoff(0.1, 1.0))
         with monkeypatch.context() as patch:
             patch.setattr("common.cluster.follow.asyncio.sleep", sleep)
             patch.setattr(loop, "time", clock)
-            with pytest.raises(Enough):
+            with pytest.raises(EnoughPauses):
                 await follower
 
     def clock():
@@ -208,7 +208,7 @@ def pauses_ms(monkeypatch, metadata, *, count: int, watch_lasts_s: float = 0.0):
         return now
 
     asyncio.run(body())
-    return slept
+    return pauses
 
 
 def test_delays_grow_up_to_their_limit_during_an_outage(monkeypatch):
@@ -235,8 +235,8 @@ def test_each_watch_is_passed_to_the_callback_before_its_first_change():
         async with asyncio.timeout(60):
             follower = follow(
                 metadata,
-                WHO,
-                lambda one: events.append(one.revision),
+                MEMBER,
+                lambda cluster_change: events.append(cluster_change.revision),
                 on_watch=events.append,
                 backoff=Backoff(0.0, 0.001),
             )
@@ -247,15 +247,15 @@ def test_each_watch_is_passed_to_the_callback_before_its_first_change():
                 await task
 
     asyncio.run(body())
-    first, one, second, two = events
-    assert (one, two) == (1, 2)
-    assert isinstance(first, ScriptedWatch)
-    assert isinstance(second, ScriptedWatch)
-    assert first is not second
+    first_watch, first_revision, second_watch, second_revision = events
+    assert (first_revision, second_revision) == (1, 2)
+    assert isinstance(first_watch, ScriptedWatch)
+    assert isinstance(second_watch, ScriptedWatch)
+    assert first_watch is not second_watch
 
 
 def test_a_refused_registration_is_not_retried():
     metadata = ScriptedMetadata([RegistrationRefused("the volume is another's")])
     with pytest.raises(RegistrationRefused, match="another's"):
-        asyncio.run(follow(metadata, WHO, lambda _: None))
+        asyncio.run(follow(metadata, MEMBER, lambda _: None))
     assert len(metadata.registrations) == 1

@@ -5,8 +5,8 @@ import pytest
 from common.cluster.group_partitions import group_partition
 
 
-def by_definition(text):
-    """String.hashCode, one code unit after the other, as a signed number."""
+def java_hash_code(text):
+    """Returns Java's `String.hashCode`: computed by UTF-16 code unit, as a signed number."""
     value = 0
     units = text.encode("utf-16-be", "surrogatepass")
     for high, low in zip(units[::2], units[1::2], strict=True):
@@ -18,7 +18,7 @@ def by_definition(text):
 @pytest.mark.parametrize("size", [99, 100, 101, 127, 128, 129, 191, 192, 193, 1000, 32_767])
 def test_long_group_ids_have_the_hash_of_kafka(alphabet, size):
     text = "".join(random.Random(size).choices(alphabet, k=size))
-    expected = by_definition(text)
+    expected = java_hash_code(text)
     for count in (50, 1 << 31):
         absolute = 0 if expected == -(2**31) else abs(expected)
         assert group_partition(text, count) == absolute % count

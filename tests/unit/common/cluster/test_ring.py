@@ -23,7 +23,7 @@ def names(count, start=0):
 
 
 def topics(counts, start=0):
-    """Keys of topics with so many partitions each."""
+    """Returns the keys of topics; `counts` has the number of partitions of each."""
     return [
         (number.to_bytes(16, "big"), partition)
         for number, count in enumerate(counts, start=start)
@@ -31,7 +31,7 @@ def topics(counts, start=0):
     ]
 
 
-def placed(ring, keys):
+def place_all(ring, keys):
     return dict(zip(keys, ring.place(keys, {}), strict=True))
 
 
@@ -55,10 +55,10 @@ def test_owners_are_the_same_in_every_process():
         "print(*HashRing({'partition-0', 'partition-1', 'partition-2'}).place(keys, {}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    assert said.stdout.split() == [f"partition-{number}" for number in GOLDEN]
+    assert result.stdout.split() == [f"partition-{number}" for number in GOLDEN]
 
 
 def test_a_ring_without_members_is_refused():
@@ -74,7 +74,7 @@ def test_a_single_member_owns_all_partitions():
 
 
 @pytest.mark.parametrize(
-    ("partitions", "members", "most"),
+    ("partitions", "members", "expected"),
     [
         (0, 3, 0),
         (1, 3, 1),
@@ -87,9 +87,9 @@ def test_a_single_member_owns_all_partitions():
     ],
 )
 def test_the_max_load_is_a_quarter_above_the_average_or_the_next_whole_partition(
-    partitions, members, most
+    partitions, members, expected
 ):
-    assert max_load(partitions, members) == most
+    assert max_load(partitions, members) == expected
 
 
 @given(members=st.integers(3, 1_000), partitions=st.integers(10, 1_000_000))
@@ -104,7 +104,7 @@ def test_the_max_loads_add_up_to_the_total(members, partitions):
 @given(members=st.integers(3, 40), counts=st.lists(st.integers(1, 60), min_size=10, max_size=40))
 def test_loads_and_topics_are_spread_evenly(members, counts):
     ring = HashRing(names(members))
-    current = placed(ring, topics(counts))
+    current = place_all(ring, topics(counts))
     spread = loads(current, ring.members)
     assert max(spread) - min(spread) <= 1
     for number in range(len(counts)):
@@ -117,35 +117,37 @@ def test_loads_and_topics_are_spread_evenly(members, counts):
 @given(
     members=st.integers(3, 40),
     counts=st.lists(st.integers(1, 60), min_size=10, max_size=40),
-    going=st.integers(0, 39),
+    leaver_index=st.integers(0, 39),
 )
-def test_a_member_that_joins_or_leaves_moves_one_share_and_nothing_else(members, counts, going):
+def test_a_member_that_joins_or_leaves_moves_one_share_and_nothing_else(
+    members, counts, leaver_index
+):
     ring = HashRing(names(members))
-    current = placed(ring, topics(counts))
+    current = place_all(ring, topics(counts))
     newcomer = f"partition-{members}"
     moves = HashRing([*ring.members, newcomer]).rebalance(current)
     assert len(moves) <= -(-len(current) // (members + 1))
     assert set(moves.values()) <= {newcomer}
 
-    leaver = ring.members[going % members]
+    leaver = ring.members[leaver_index % members]
     moves = HashRing(set(ring.members) - {leaver}).rebalance(current)
     assert moves.keys() == {key for key, owner in current.items() if owner == leaver}
 
 
 def test_most_partitions_of_a_new_member_reach_it_first():
     ring = HashRing(names(10))
-    current = placed(ring, topics([1] * 2_000))
+    current = place_all(ring, topics([1] * 2_000))
     larger = HashRing(names(11))
-    natural = placed(larger, topics([1] * 2_000))
-    taken = larger.rebalance(current)
-    theirs = [key for key in taken if natural[key] == "partition-10"]
-    # At random it would be one in eleven.
-    assert len(theirs) > len(taken) / 3
+    natural_owners = place_all(larger, topics([1] * 2_000))
+    moves = larger.rebalance(current)
+    natural_moves = [key for key in moves if natural_owners[key] == "partition-10"]
+    # With a random choice it would be one in eleven.
+    assert len(natural_moves) > len(moves) / 3
 
 
 def test_an_interrupted_rebalance_to_a_new_member_continues():
     ring = HashRing(names(5))
-    current = placed(ring, topics([7] * 100))
+    current = place_all(ring, topics([7] * 100))
     larger = HashRing(names(6))
     moves = larger.rebalance(current)
     halfway = {**current, **dict(list(moves.items())[: len(moves) // 2])}
@@ -156,16 +158,16 @@ def test_an_interrupted_rebalance_to_a_new_member_continues():
 
 def test_the_order_of_arguments_does_not_matter():
     members, keys = names(7), topics([11] * 30)
-    current = placed(HashRing(members), keys)
+    current = place_all(HashRing(members), keys)
     other = HashRing(reversed(members))
-    assert placed(other, keys) == current
+    assert place_all(other, keys) == current
     changed = set(members[1:]) | {"another"}
     backwards = dict(reversed(current.items()))
     assert HashRing(changed).rebalance(current) == HashRing(sorted(changed)).rebalance(backwards)
 
 
 def test_partitions_of_leaving_members_are_counted():
-    # 30 partitions will be on three members, so each takes ten, although it has fewer now.
+    # The three members will have 30 partitions, ten each, when the leaving one has none.
     ring = HashRing(names(3))
     owners = ring.place(topics([15]), {"partition-0": 5, "partition-8": 10})
     assert sorted(Counter(owners).values()) == [5, 5, 5]
@@ -185,24 +187,24 @@ def test_members_above_the_max_load_give_up_their_excess():
     assert loads({**dict.fromkeys(keys, "partition-0"), **moves}, ring.members) == [10, 10, 10]
 
 
-class Life(RuleBasedStateMachine):
-    """Topics come and go, members come and go: what holds after each change of members."""
+class RingStateMachine(RuleBasedStateMachine):
+    """Creates and deletes topics, adds and removes members; checks loads after each change."""
 
     @initialize(members=st.integers(3, 12), counts=st.lists(st.integers(1, 40), min_size=10))
-    def begins(self, members, counts):
+    def start(self, members, counts):
         self.ring = HashRing(names(members))
-        self.named = members
+        self.names_used = members
         self.topics = 0
         self.current = {}
         for count in counts:
-            self.a_topic_is_made(count)
+            self.create_topic(count)
 
     def is_even(self):
         spread = loads(self.current, self.ring.members)
         return max(spread) - min(spread) <= 1
 
     @rule(count=st.integers(1, 40))
-    def a_topic_is_made(self, count):
+    def create_topic(self, count):
         was_even = self.is_even()
         keys = topics([count], start=self.topics)
         self.topics += 1
@@ -212,19 +214,19 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.current) > 100)
     @rule(data=st.data())
-    def a_topic_is_deleted(self, data):
-        gone = data.draw(st.sampled_from(sorted({key[0] for key in self.current})))
-        self.current = {key: one for key, one in self.current.items() if key[0] != gone}
+    def delete_topic(self, data):
+        topic_id = data.draw(st.sampled_from(sorted({key[0] for key in self.current})))
+        self.current = {key: owner for key, owner in self.current.items() if key[0] != topic_id}
 
     @rule()
-    def a_member_comes(self):
-        newcomer = f"partition-{self.named}"
-        self.named += 1
+    def add_member(self):
+        newcomer = f"partition-{self.names_used}"
+        self.names_used += 1
         self._change([*self.ring.members, newcomer])
 
     @precondition(lambda self: len(self.ring.members) > 3)
     @rule(data=st.data())
-    def a_member_goes(self, data):
+    def remove_member(self, data):
         self._change(set(self.ring.members) - {data.draw(st.sampled_from(self.ring.members))})
 
     def _change(self, members):
@@ -243,5 +245,5 @@ class Life(RuleBasedStateMachine):
         assert self.ring.rebalance(self.current) == {}
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestRingStateMachine = RingStateMachine.TestCase
+TestRingStateMachine.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

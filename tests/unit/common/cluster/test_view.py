@@ -31,8 +31,8 @@ def change(revision: int, **parts) -> ClusterChange:
 
 def view_of(*changes: ClusterChange) -> ClusterView:
     view = ClusterView()
-    for one in changes:
-        view.apply(one)
+    for cluster_change in changes:
+        view.apply(cluster_change)
     return view
 
 
@@ -154,7 +154,7 @@ def test_returned_values_do_not_change_afterwards():
     view = view_of(change(1, topics=[topic("a", 1)], broker_configs={"a": "1"}))
     topics, configs = view.topics, view.broker_configs
     view.apply(change(2, topics=[topic("b", 2)], broker_configs={"a": "2"}))
-    assert [one.name for one in topics] == ["a"]
+    assert [entry.name for entry in topics] == ["a"]
     assert dict(configs) == {"a": "1"}
 
 
@@ -178,7 +178,7 @@ def test_a_placement_change_keeps_the_rest_of_its_topic():
     assert before.partitions == (Placement("partition-0", 0),) * 3
 
 
-def test_placements_come_after_the_topics_of_their_change():
+def test_placements_are_applied_after_the_topics_of_their_change():
     t = topic("t", 1)
     moved = PlacementChange(t.topic_id, 0, Placement("p-1", 1))
     assert view_of(change(1, topics=[t], placements=[moved])).topic("t").partitions == (
@@ -208,19 +208,19 @@ def test_a_partition_may_end_one_move_and_begin_another_in_one_change():
     assert view.moves == (move(10),)
 
 
-def test_a_snapshot_without_moves_forgets_them():
+def test_a_snapshot_without_moves_removes_them():
     view = view_of(change(1, moves=[move(9)]), change(2, is_snapshot=True))
     assert view.moves == ()
     assert view.move_of(bytes([1]) * 16, 0) is None
 
 
-def test_after_any_changes_a_snapshot_gives_an_equal_view():
+def test_a_snapshot_gives_an_equal_view_after_any_changes():
     rng = random.Random(7)
     view = ClusterView()
     view.apply(change(0, is_snapshot=True, broker_configs={"a": "1"}))
     for revision in range(1, 300):
         number = rng.randrange(15)
-        # An id is only ever one topic's; a name has three in the course of time.
+        # An id belongs to one topic only; each name has three topics over time.
         name = f"t{number % 5}"
         view.apply(
             rng.choice(
@@ -238,16 +238,16 @@ def test_after_any_changes_a_snapshot_gives_an_equal_view():
         )
         copy = view_of(view.snapshot())
         assert copy.snapshot() == view.snapshot()
-        for one in view.topics:
-            assert view.topic_by_id(one.topic_id) is view.topic(one.name) is one
+        for listed in view.topics:
+            assert view.topic_by_id(listed.topic_id) is view.topic(listed.name) is listed
 
 
 def test_every_change_increments_the_version():
     view = ClusterView()
     versions = [view.version]
-    # Also a snapshot that says the same revision again: another one may be at the other end.
-    for one in (change(1, is_snapshot=True), change(2), change(2, is_snapshot=True)):
-        view.apply(one)
+    # A snapshot of the same revision counts too: it may come from another metadata service.
+    for cluster_change in (change(1, is_snapshot=True), change(2), change(2, is_snapshot=True)):
+        view.apply(cluster_change)
         versions.append(view.version)
     assert len(set(versions)) == 4
 
@@ -257,19 +257,27 @@ def test_a_deleted_topic_differs_from_an_unknown_one():
     view = ClusterView()
     view.apply(ClusterChange(1, "c", is_snapshot=True, topics_gone=[first]))
     view.apply(ClusterChange(2, "c", topics_gone=[second]))
-    assert [view.was_deleted(one) for one in (first, second, third)] == [True, True, False]
-    again = ClusterView()
-    again.apply(view.snapshot())
-    assert [again.was_deleted(one) for one in (first, second, third)] == [True, True, False]
-    # A snapshot of a service that does not remember them replaces that too.
-    again.apply(ClusterChange(3, "c", is_snapshot=True))
-    assert not again.was_deleted(first)
+    assert [view.was_deleted(topic_id) for topic_id in (first, second, third)] == [
+        True,
+        True,
+        False,
+    ]
+    copy = ClusterView()
+    copy.apply(view.snapshot())
+    assert [copy.was_deleted(topic_id) for topic_id in (first, second, third)] == [
+        True,
+        True,
+        False,
+    ]
+    # A snapshot of a service without deleted topics replaces them too.
+    copy.apply(ClusterChange(3, "c", is_snapshot=True))
+    assert not copy.was_deleted(first)
 
 
 def test_only_the_last_deletions_are_kept():
     view = ClusterView()
-    gone = [number.to_bytes(16, "big") for number in range(DELETED_TOPICS_MAX + 1)]
-    view.apply(ClusterChange(1, "c", topics_gone=gone))
-    assert not view.was_deleted(gone[0])
-    assert view.was_deleted(gone[1])
+    deleted = [number.to_bytes(16, "big") for number in range(DELETED_TOPICS_MAX + 1)]
+    view.apply(ClusterChange(1, "c", topics_gone=deleted))
+    assert not view.was_deleted(deleted[0])
+    assert view.was_deleted(deleted[1])
     assert len(view.snapshot().topics_gone) == DELETED_TOPICS_MAX

@@ -49,9 +49,9 @@ def test_a_host_is_written_so_that_a_port_can_follow(host, expected):
 
 def test_the_setting_is_declared_with_its_name_and_default():
     @settings
-    class Own:
+    class Example:
         metadata_address: str = metadata_address_setting()
 
-    (declared_once,) = declared(Own)
+    (declared_once,) = declared(Example)
     assert (declared_once.name, declared_once.flag) == ("metadata.address", "--metadata")
-    assert Own().metadata_address == "localhost:9392"
+    assert Example().metadata_address == "localhost:9392"

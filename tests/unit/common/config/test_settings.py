@@ -1,4 +1,4 @@
-"""Declarations: what a setting takes, in words and in fact."""
+"""Declarations of settings: accepted values, and the texts that describe them."""
 
 import pytest
 
@@ -27,7 +27,7 @@ class Example:
     is_open: bool = setting("auto.create", default=True, doc="A switch.")
     kind: str = setting("kind", default="a", choices=("a", "b"), doc="A choice.")
     name: str = setting("name", default="x", check=_no_spaces, doc="A text.")
-    rack: str | None = setting("broker.rack", default=None, doc="Where it stands.")
+    rack: str | None = setting("broker.rack", default=None, doc="Rack of the broker.")
     hosts: tuple[str, ...] = setting("hosts", default=(), doc="Names.")
 
     def __post_init__(self):
@@ -35,7 +35,7 @@ class Example:
             raise ValueError("kind b needs auto.create")
 
 
-BY_NAME = {one.name: one for one in declared(Example)}
+BY_NAME = {entry.name: entry for entry in declared(Example)}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_value_is_read_from_text_and_from_toml(name, raw, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "raw", "words"),
+    ("name", "raw", "text"),
     [
         ("num.partitions", "0", "num.partitions must be an integer from 1 to 1000, not '0'"),
         ("num.partitions", 1001, "from 1 to 1000, not 1001"),
@@ -79,11 +79,11 @@ def test_a_value_is_read_from_text_and_from_toml(name, raw, value):
         ("hosts", [1], "a comma-separated list"),
     ],
 )
-def test_an_invalid_value_is_refused_with_the_name_and_the_accepted_values(name, raw, words):
-    with pytest.raises(InvalidSetting) as refused:
+def test_an_invalid_value_is_refused_with_the_name_and_the_accepted_values(name, raw, text):
+    with pytest.raises(InvalidSetting) as error:
         BY_NAME[name].parse(raw)
-    assert words in str(refused.value)
-    assert name in str(refused.value)
+    assert text in str(error.value)
+    assert name in str(error.value)
 
 
 def test_build_uses_defaults_for_settings_that_are_not_given():
@@ -111,9 +111,9 @@ def test_values_are_written_as_kafka_writes_them(value, text):
 
 
 def test_a_setting_knows_its_variable_and_its_value():
-    one = BY_NAME["log.retention.ms"]
-    assert one.environment_name == "RINGLOG_LOG_RETENTION_MS"
-    assert value_of(Example(retention_ms=5), one) == 5
+    retention = BY_NAME["log.retention.ms"]
+    assert retention.environment_name == "RINGLOG_LOG_RETENTION_MS"
+    assert value_of(Example(retention_ms=5), retention) == 5
 
 
 def test_a_field_of_an_unknown_type_is_a_programming_error():

@@ -3,7 +3,7 @@ import pytest
 from common.config.topic_config_table import TOPIC_CONFIGS, BrokerSynonym
 from common.config.values import read, write
 
-#: LogConfig of Apache Kafka 4, without what is internal there.
+#: Configs of LogConfig of Apache Kafka 4, without internal ones.
 KAFKA_4 = [
     "cleanup.policy",
     "compression.gzip.level",
@@ -43,7 +43,7 @@ KAFKA_4 = [
 ]
 
 
-def test_every_topic_config_of_kafka_4_is_there_in_order():
+def test_table_has_every_topic_config_of_kafka_4_in_order():
     assert list(TOPIC_CONFIGS) == KAFKA_4
 
 

@@ -65,7 +65,7 @@ def test_tiered_storage_cannot_be_enabled():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "kept"),
+    ("name", "value", "normal_form"),
     [
         ("preallocate", " TRUE ", "true"),
         ("retention.ms", "+05", "5"),
@@ -73,6 +73,6 @@ def test_tiered_storage_cannot_be_enabled():
         ("compression.type", " gzip", "gzip"),
     ],
 )
-def test_values_have_one_normal_form(name, value, kept):
+def test_values_have_one_normal_form(name, value, normal_form):
     assert check(name, value) is None
-    assert normalised(name, value) == kept
+    assert normalised(name, value) == normal_form

@@ -4,26 +4,26 @@ from common.disk.data_directory import DataDirectory, DirectoryInUse, DirectoryR
 
 
 @pytest.fixture
-def held(tmp_path):
+def directory(tmp_path):
     directory = DataDirectory(tmp_path / "data")
     yield directory
     directory.close()
 
 
 def replace(directory):
-    """Puts another directory in its place, as where a volume is unmounted."""
-    aside = directory.path.with_name("aside")
-    directory.path.rename(aside)
+    """Replaces it with another directory, as when a volume is unmounted."""
+    moved = directory.path.with_name("moved")
+    directory.path.rename(moved)
     directory.path.mkdir()
-    return aside
+    return moved
 
 
 def test_a_directory_is_created_with_its_parents_and_reused(tmp_path):
     path = tmp_path / "a" / "b"
     DataDirectory(path).close()
-    (path / "file").write_text("kept")
+    (path / "file").write_text("content")
     directory = DataDirectory(path)
-    assert (directory.stable_path / "file").read_text() == "kept"
+    assert (directory.stable_path / "file").read_text() == "content"
     directory.close()
 
 
@@ -33,39 +33,39 @@ def test_a_directory_that_cannot_be_created_raises_the_error_of_the_system(tmp_p
         DataDirectory(tmp_path / "file" / "data")
 
 
-def test_a_directory_has_one_holder_until_it_is_closed(held):
+def test_a_directory_has_one_holder_until_it_is_closed(directory):
     with pytest.raises(DirectoryInUse, match="in use by another process"):
-        DataDirectory(held.path)
-    held.close()
-    DataDirectory(held.path).close()
+        DataDirectory(directory.path)
+    directory.close()
+    DataDirectory(directory.path).close()
 
 
-def test_files_stay_in_the_directory_that_is_held(held):
-    held.check()
-    aside = replace(held)
-    (held.stable_path / "file").write_text("written")
-    assert not any(held.path.iterdir())
-    assert (aside / "file").read_text() == "written"
+def test_files_stay_in_the_directory_that_is_open(directory):
+    directory.check()
+    moved = replace(directory)
+    (directory.stable_path / "file").write_text("written")
+    assert not any(directory.path.iterdir())
+    assert (moved / "file").read_text() == "written"
 
 
-def test_a_replaced_directory_is_detected_until_it_is_restored(held):
-    aside = replace(held)
+def test_a_replaced_directory_is_detected_until_it_is_restored(directory):
+    moved = replace(directory)
     with pytest.raises(DirectoryReplaced, match="another directory"):
-        held.check()
-    held.path.rmdir()
+        directory.check()
+    directory.path.rmdir()
     with pytest.raises(DirectoryReplaced, match="no longer exists"):
-        held.check()
-    aside.rename(held.path)
-    held.check()
+        directory.check()
+    moved.rename(directory.path)
+    directory.check()
 
 
-def test_errors_have_the_path_of_the_settings(held):
-    text = f"No space left: {held.stable_path}/000009.sst"
-    assert held.with_path(text) == f"No space left: {held.path}/000009.sst"
+def test_errors_have_the_path_of_the_settings(directory):
+    text = f"No space left: {directory.stable_path}/000009.sst"
+    assert directory.with_path(text) == f"No space left: {directory.path}/000009.sst"
 
 
-def test_free_bytes_are_those_of_the_disk(held):
-    assert held.free_bytes() > 0
+def test_free_bytes_are_those_of_the_disk(directory):
+    assert directory.free_bytes() > 0
 
 
 def test_a_closed_descriptor_number_is_not_reused_for_the_next_directory(tmp_path):

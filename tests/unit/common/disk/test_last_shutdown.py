@@ -1,4 +1,4 @@
-"""The log lines at a start after all kinds of shutdown, with both stores."""
+"""Log lines at a start after each kind of shutdown, with both stores."""
 
 import logging
 import os
@@ -39,11 +39,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed(program, folder):
-    """The write-ahead log that a killed process has left."""
-    ended = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=REPOSITORY)
-    assert ended.returncode == -signal.SIGKILL
-    return max(folder.glob("*.log"), key=lambda one: one.stat().st_size)
+def run_killed(program, folder):
+    """Runs a program that kills itself; returns the write-ahead log that it leaves."""
+    result = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=REPOSITORY)
+    assert result.returncode == -signal.SIGKILL
+    return max(folder.glob("*.log"), key=lambda file: file.stat().st_size)
 
 
 def flip(path, at):
@@ -57,7 +57,7 @@ def lines(caplog, level):
 
 
 @pytest.fixture(autouse=True)
-def _all_is_told(caplog):
+def _log_info_lines(caplog):
     caplog.set_level(logging.INFO)
 
 
@@ -70,7 +70,7 @@ def test_a_clean_shutdown_is_logged_at_the_next_start(tmp_path, caplog):
 
 
 def test_an_unclean_shutdown_is_logged_with_the_recovered_bytes(tmp_path, caplog):
-    size = killed(KILLED_LOGS, tmp_path).stat().st_size
+    size = run_killed(KILLED_LOGS, tmp_path).stat().st_size
     with opened(tmp_path) as store:
         assert store.head(LOG_KEY).next_offset == 610
     (line,) = lines(caplog, logging.WARNING)
@@ -81,21 +81,21 @@ def test_an_unclean_shutdown_is_logged_with_the_recovered_bytes(tmp_path, caplog
 
 
 def test_a_flipped_bit_within_the_log_is_logged_as_critical_with_the_loss(tmp_path, caplog):
-    logged = killed(KILLED_LOGS, tmp_path)
-    size = logged.stat().st_size
-    flip(logged, size // 2)
+    wal = run_killed(KILLED_LOGS, tmp_path)
+    size = wal.stat().st_size
+    flip(wal, size // 2)
     with opened(tmp_path) as store:
         assert 250 <= store.head(LOG_KEY).next_offset <= 310
     (line,) = lines(caplog, logging.CRITICAL)
     assert "synced changes are LOST" in line
-    (kept,) = tmp_path.glob("damaged-*")
-    assert str(kept) in line
-    damage = damage_of(kept.glob("*.log"))
+    (copy,) = tmp_path.glob("damaged-*")
+    assert str(copy) in line
+    damage = damage_of(copy.glob("*.log"))
     # The last record may end with zeros.
     assert 0 <= size - damage.readable_bytes - damage.lost_bytes < 100
     assert abs(damage.readable_bytes - size // 2) <= 32 << 10
     assert f"{damage.lost_bytes} bytes of data behind them cannot" in line
-    # Once: the next start finds what this one has left.
+    # It is logged once: the next start finds the log of this one.
     caplog.clear()
     with opened(tmp_path):
         pass
@@ -103,8 +103,8 @@ def test_a_flipped_bit_within_the_log_is_logged_as_critical_with_the_loss(tmp_pa
 
 
 def test_a_truncated_log_is_logged_though_it_is_readable(tmp_path, caplog):
-    logged = killed(KILLED_LOGS, tmp_path)
-    os.truncate(logged, logged.stat().st_size * 2 // 3)
+    wal = run_killed(KILLED_LOGS, tmp_path)
+    os.truncate(wal, wal.stat().st_size * 2 // 3)
     with opened(tmp_path):
         pass
     (line,) = lines(caplog, logging.CRITICAL)
@@ -112,8 +112,8 @@ def test_a_truncated_log_is_logged_though_it_is_readable(tmp_path, caplog):
 
 
 def test_damage_after_the_last_sync_is_no_loss_of_acknowledged_writes(tmp_path, caplog):
-    logged = killed(KILLED_LOGS, tmp_path)
-    flip(logged, logged.stat().st_size - 1_000)
+    wal = run_killed(KILLED_LOGS, tmp_path)
+    flip(wal, wal.stat().st_size - 1_000)
     with opened(tmp_path) as store:
         assert store.head(LOG_KEY).next_offset == 600
     assert not lines(caplog, logging.CRITICAL)
@@ -133,8 +133,8 @@ def test_a_reopened_store_keeps_its_mark(tmp_path, caplog):
 
 
 def test_the_metadata_store_logs_its_last_shutdown_too(tmp_path, caplog):
-    logged = killed(KILLED_METADATA, tmp_path)
-    flip(logged, logged.stat().st_size // 2)
+    wal = run_killed(KILLED_METADATA, tmp_path)
+    flip(wal, wal.stat().st_size // 2)
     store = RocksKvStore(tmp_path)
     put(store, a="1")
     store.close()
@@ -147,17 +147,17 @@ def test_the_metadata_store_logs_its_last_shutdown_too(tmp_path, caplog):
 
 def test_no_more_than_three_damaged_logs_are_kept(tmp_path, caplog):
     for _ in range(5):
-        flip(killed(KILLED_METADATA, tmp_path), 20_000)
+        flip(run_killed(KILLED_METADATA, tmp_path), 20_000)
         RocksKvStore(tmp_path).close()
     assert len(list(tmp_path.glob("damaged-*"))) <= 3
 
 
-def test_a_whole_log_has_no_damage(tmp_path):
-    logged = killed(KILLED_LOGS, tmp_path)
-    size = logged.stat().st_size
-    assert abs(damage_of([logged]).readable_bytes - size) < 100
-    assert damage_of([logged]).lost_bytes == 0
-    with logged.open("ab") as allocated:
+def test_a_complete_log_has_no_damage(tmp_path):
+    wal = run_killed(KILLED_LOGS, tmp_path)
+    size = wal.stat().st_size
+    assert abs(damage_of([wal]).readable_bytes - size) < 100
+    assert damage_of([wal]).lost_bytes == 0
+    with wal.open("ab") as allocated:
         allocated.write(bytes(100_000))
-    assert damage_of([logged]).lost_bytes == 0
+    assert damage_of([wal]).lost_bytes == 0
     assert damage_of([]) == WalDamage(0, 0)

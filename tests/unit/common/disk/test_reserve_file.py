@@ -13,7 +13,7 @@ def directory(tmp_path):
     directory.close()
 
 
-def free(monkeypatch, directory, size_bytes):
+def set_free_bytes(monkeypatch, directory, size_bytes):
     monkeypatch.setattr(directory, "free_bytes", lambda: size_bytes)
 
 
@@ -25,7 +25,7 @@ def test_the_reserve_takes_space_and_is_released_on_a_full_disk(directory, tmp_p
     assert file.stat().st_blocks * 512 >= SIZE
     reserve.release_if_needed()
     assert file.exists()
-    free(monkeypatch, directory, SIZE - 1)
+    set_free_bytes(monkeypatch, directory, SIZE - 1)
     reserve.release_if_needed()
     assert not file.exists()
     reserve.release_if_needed()
@@ -33,11 +33,11 @@ def test_the_reserve_takes_space_and_is_released_on_a_full_disk(directory, tmp_p
 
 def test_the_reserve_is_restored_when_enough_space_is_free(directory, tmp_path, monkeypatch):
     reserve = ReserveFile(directory, SIZE)
-    free(monkeypatch, directory, 4 * SIZE - 1)
+    set_free_bytes(monkeypatch, directory, 4 * SIZE - 1)
     reserve.restore()
     assert not (tmp_path / NAME).exists()
     (tmp_path / NAME).write_bytes(b"cut off")
-    free(monkeypatch, directory, 4 * SIZE)
+    set_free_bytes(monkeypatch, directory, 4 * SIZE)
     reserve.restore()
     assert (tmp_path / NAME).stat().st_size == SIZE
 

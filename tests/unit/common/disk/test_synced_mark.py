@@ -17,7 +17,7 @@ def test_a_mark_is_closed_between_end_and_begin(tmp_path):
     mark.begin(5)
     mark.end(7)
     mark.close()
-    mark.advance(9)  # nothing: it is closed
+    mark.advance(9)  # ignored: the mark is closed
     assert mark.read() == Mark(7, was_closed=True)
     mark.begin(7)
     assert mark.read() == Mark(7, was_closed=False)

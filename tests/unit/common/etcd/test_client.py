@@ -19,12 +19,12 @@ def put(key, value=b"", lease=0):
 
 
 def get(client, key):
-    found = client.range(pb.RangeRequest(key=key)).kvs
-    return found[0].value if found else None
+    entries = client.range(pb.RangeRequest(key=key)).kvs
+    return entries[0].value if entries else None
 
 
 @pytest.fixture
-def nowhere():
+def unused_address():
     """An address without a server."""
     port = ReservedPort()
     yield port.address
@@ -36,16 +36,18 @@ def test_a_put_value_is_read(client, prefix):
     assert get(client, prefix + b"a") == b"1"
 
 
-def test_after_a_failure_the_next_endpoint_is_used_and_kept(shared_etcd, nowhere, prefix):
-    with EtcdClient([nowhere, shared_etcd.address]) as client:
-        with pytest.raises(EtcdUnavailable, match=f"Txn at {nowhere}: UNAVAILABLE"):
+def test_client_uses_the_next_endpoint_after_a_failure_and_stays_there(
+    shared_etcd, unused_address, prefix
+):
+    with EtcdClient([unused_address, shared_etcd.address]) as client:
+        with pytest.raises(EtcdUnavailable, match=f"Txn at {unused_address}: UNAVAILABLE"):
             client.transact(put(prefix + b"a"))
         for _ in range(3):
             client.transact(put(prefix + b"a"))
 
 
-def test_a_refusal_has_its_own_error_and_keeps_the_endpoint(shared_etcd, nowhere, prefix):
-    with EtcdClient([shared_etcd.address, nowhere]) as client:
+def test_a_refusal_has_its_own_error_and_keeps_the_endpoint(shared_etcd, unused_address, prefix):
+    with EtcdClient([shared_etcd.address, unused_address]) as client:
         shared_etcd.wait_until_ready(client)
         for _ in range(2):
             with pytest.raises(EtcdRefused, match="INVALID_ARGUMENT"):
@@ -55,10 +57,10 @@ def test_a_refusal_has_its_own_error_and_keeps_the_endpoint(shared_etcd, nowhere
 
 def test_a_call_to_a_hanging_server_ends_at_its_deadline(own_etcd, own_client):
     own_etcd.pause()
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(EtcdUnavailable, match="DEADLINE_EXCEEDED"):
         own_client.range(pb.RangeRequest(key=b"a"))
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - started < 30
     own_etcd.resume()
 
 
@@ -94,7 +96,7 @@ def test_a_watch_does_not_end_with_a_change_and_ends_when_it_is_cancelled(client
     assert not waiting.is_alive()
 
 
-def test_a_call_on_a_closed_client_is_a_failure_like_others(shared_etcd):
+def test_call_on_a_closed_client_is_unavailable(shared_etcd):
     with EtcdClient([shared_etcd.address]) as client:
         pass
     with pytest.raises(EtcdUnavailable, match="closed"):
@@ -103,12 +105,12 @@ def test_a_call_on_a_closed_client_is_a_failure_like_others(shared_etcd):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """An authority, and what it signed: for the server and for a client."""
+    """A folder with a certificate authority and the certificates of a server and a client."""
     need(shutil.which("openssl"), "openssl")
     folder = tmp_path_factory.mktemp("certificates")
 
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     subject = ("-subj", "/CN=ringlog")
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key",
@@ -129,18 +131,18 @@ def test_clients_without_a_certificate_are_refused_over_tls(certificates, tmp_pa
         *("--key-file", str(certificates / "server.key")),
         *("--trusted-ca-file", str(certificates / "ca.pem"), "--client-cert-auth"),
     ]
-    known = Tls(
+    client_tls = Tls(
         ca=certificates / "ca.pem",
         certificate=certificates / "client.pem",
         key=certificates / "client.key",
     )
     with EtcdServer(tmp_path, arguments, scheme="https") as server:
-        with EtcdClient([server.address], known) as client:
+        with EtcdClient([server.address], client_tls) as client:
             server.wait_until_ready(client)
             client.transact(put(b"a", b"1"))
             assert get(client, b"a") == b"1"
-        for stranger in (None, Tls(ca=certificates / "ca.pem")):
-            with EtcdClient([server.address], stranger) as client, pytest.raises(EtcdUnavailable):
+        for tls in (None, Tls(ca=certificates / "ca.pem")):
+            with EtcdClient([server.address], tls) as client, pytest.raises(EtcdUnavailable):
                 get(client, b"a")
 
 

@@ -18,14 +18,14 @@ def pool():
 
 
 class Standby:
-    """A candidate that campaigns in a thread, and knows when it stands by."""
+    """A candidate that campaigns in a thread; `is_standing_by` is set when it does."""
 
     def __init__(self, pool, client, prefix, name="second"):
         self.is_standing_by = threading.Event()
         self.election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
         self.campaign = pool.submit(self.election.campaign, self.is_standing_by.set)
 
-    def stand_by(self):
+    def wait_until_standing_by(self):
         assert self.is_standing_by.wait(WITHIN_S)
         assert not self.campaign.done()
 
@@ -40,7 +40,7 @@ def test_a_single_candidate_is_elected_and_its_name_written(client, prefix):
 def test_a_second_candidate_stands_by_until_the_leader_resigns(client, prefix, pool):
     first = elected(client, prefix)
     standby = Standby(pool, client, prefix)
-    standby.stand_by()
+    standby.wait_until_standing_by()
     assert first.is_held
     first.resign()
     second = standby.campaign.result(WITHIN_S)
@@ -53,19 +53,19 @@ def test_one_of_many_candidates_leads_at_a_time(client, prefix, pool):
     waiting = [Standby(pool, client, prefix, f"candidate-{n}") for n in range(4)]
     terms = []
     while waiting:
-        won = first_to_win(waiting)
-        waiting.remove(won)
+        winner = first_to_win(waiting)
+        waiting.remove(winner)
         assert not any(candidate.campaign.done() for candidate in waiting)
-        terms.append(won.campaign.result().term)
-        won.campaign.result().resign()
+        terms.append(winner.campaign.result().term)
+        winner.campaign.result().resign()
     assert terms == sorted(set(terms))
 
 
 def first_to_win(waiting):
-    won = threading.Event()
+    is_won = threading.Event()
     for candidate in waiting:
-        candidate.campaign.add_done_callback(lambda _: won.set())
-    assert won.wait(WITHIN_S)
+        candidate.campaign.add_done_callback(lambda _: is_won.set())
+    assert is_won.wait(WITHIN_S)
     return next(candidate for candidate in waiting if candidate.campaign.done())
 
 
@@ -74,7 +74,7 @@ def test_a_silent_leader_is_replaced_when_its_lease_expires(client, prefix, pool
     entry = pb.PutRequest(key=prefix + b"leader", value=b"silent", lease=lease.ID)
     client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
     standby = Standby(pool, client, prefix)
-    standby.stand_by()
+    standby.wait_until_standing_by()
     standby.campaign.result(WITHIN_S).resign()
 
 
@@ -83,19 +83,19 @@ def test_a_restarted_leader_does_not_wait_for_its_own_old_lease(client, prefix, 
     entry = pb.PutRequest(key=prefix + b"leader", value=b"metadata-0:9392", lease=lease.ID)
     client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
     standby = Standby(pool, client, prefix, "metadata-1:9392")
-    standby.stand_by()
-    back = Standby(pool, client, prefix, "metadata-0:9392")
-    winner = first_to_win([standby, back])
+    standby.wait_until_standing_by()
+    restarted = Standby(pool, client, prefix, "metadata-0:9392")
+    winner = first_to_win([standby, restarted])
     winner.campaign.result().resign()
-    for candidate in (standby, back):
+    for candidate in (standby, restarted):
         candidate.campaign.result(WITHIN_S).resign()
 
 
-def test_a_leader_learns_that_its_successor_ended_its_session(client, prefix):
+def test_a_leader_cannot_write_after_its_successor_ended_its_session(client, prefix):
     first = elected(client, prefix, "same")
     second = elected(client, prefix, "same")
-    answer = client.transact(pb.TxnRequest(compare=[first.condition]))
-    assert not answer.succeeded
+    response = client.transact(pb.TxnRequest(compare=[first.condition]))
+    assert not response.succeeded
     assert second.is_held
     second.resign()
     first.resign()
@@ -104,7 +104,7 @@ def test_a_leader_learns_that_its_successor_ended_its_session(client, prefix):
 def test_a_candidate_that_withdraws_is_never_elected_and_ends_at_once(client, prefix, pool):
     first = elected(client, prefix)
     standby = Standby(pool, client, prefix)
-    standby.stand_by()
+    standby.wait_until_standing_by()
     standby.election.withdraw()
     assert standby.campaign.result(WITHIN_S) is None
     first.resign()
@@ -139,11 +139,11 @@ def test_a_candidate_with_an_unknown_outcome_revokes_its_lease_and_retries(clien
             return getattr(client, name)
 
         def transact(self, request):
-            answer = client.transact(request)
+            response = client.transact(request)
             if self.loses_next:
                 self.loses_next = False
-                raise EtcdUnavailable("no answer")
-            return answer
+                raise EtcdUnavailable("no response")
+            return response
 
     leadership = elected(LosingResponse(), prefix)
     (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs

@@ -12,11 +12,11 @@ WITHIN_S = 60
 
 
 class ScriptedEtcd:
-    """Grants leases, and answers renewals as a test says."""
+    """Grants leases; responds to renewals with the result of `renew`."""
 
     def __init__(self, ttl_s=20):
         self.ttl_s = ttl_s
-        self.answer = lambda: ttl_s
+        self.renew = lambda: ttl_s
         self.renewed = threading.Semaphore(0)
         self.revoked = []
 
@@ -25,9 +25,9 @@ class ScriptedEtcd:
 
     def renew_lease(self, lease, timeout_s):
         assert (lease, 0 < timeout_s <= self.ttl_s) == (7, True)
-        answer = self.answer()
+        ttl_s = self.renew()
         self.renewed.release()
-        return answer
+        return ttl_s
 
     def revoke_lease(self, lease):
         self.revoked.append(lease)
@@ -39,7 +39,7 @@ def fail(error):
 
 @pytest.fixture
 def etcd(monkeypatch):
-    """Renewed every tenth of a second, with seconds to spare."""
+    """A fake etcd whose lease of 20 s is renewed every tenth of a second."""
     monkeypatch.setattr("common.etcd.leadership._RENEWALS_PER_LEASE", 200)
     return ScriptedEtcd()
 
@@ -51,7 +51,7 @@ def leadership(etcd):
     leadership.resign()
 
 
-def renewals(etcd, count):
+def wait_for_renewals(etcd, count):
     for _ in range(count):
         assert etcd.renewed.acquire(timeout=WITHIN_S)
 
@@ -60,7 +60,7 @@ def test_renewals_extend_the_term(etcd):
     lease = Lease(etcd, 20)
     leadership = LeaderTerm(lease, b"leader", 5)
     until = lease.until
-    renewals(etcd, 3)
+    wait_for_renewals(etcd, 3)
     assert lease.until > until
     assert leadership.is_held
     assert not leadership.lost.done()
@@ -68,19 +68,19 @@ def test_renewals_extend_the_term(etcd):
 
 
 def test_an_expired_lease_ends_the_term(etcd, leadership):
-    etcd.answer = lambda: 0
+    etcd.renew = lambda: 0
     assert "is over" in leadership.lost.result(WITHIN_S)
     assert not leadership.is_held
 
 
 def test_a_refused_renewal_ends_the_term(etcd, leadership):
-    etcd.answer = lambda: fail(EtcdRefused("no permission"))
+    etcd.renew = lambda: fail(EtcdRefused("no permission"))
     assert "no permission" in leadership.lost.result(WITHIN_S)
 
 
-def test_without_responses_the_term_ends_when_the_lease_may_have_expired():
+def test_a_term_without_responses_ends_when_the_lease_may_have_expired():
     etcd = ScriptedEtcd(ttl_s=1)
-    etcd.answer = lambda: fail(EtcdUnavailable("no server"))
+    etcd.renew = lambda: fail(EtcdUnavailable("no server"))
     lease = Lease(etcd, 1)
     leadership = LeaderTerm(lease, b"leader", 5)
     assert "not renewed within its 1 s" in leadership.lost.result(WITHIN_S)
@@ -89,10 +89,10 @@ def test_without_responses_the_term_ends_when_the_lease_may_have_expired():
     leadership.resign()
 
 
-def test_the_next_renewal_makes_up_for_a_failed_one(etcd, leadership):
+def test_a_failed_renewal_has_no_effect_if_the_next_one_succeeds(etcd, leadership):
     failures = [EtcdUnavailable("once"), EtcdUnavailable("twice")]
-    etcd.answer = lambda: fail(failures.pop()) if failures else etcd.ttl_s
-    renewals(etcd, 3)
+    etcd.renew = lambda: fail(failures.pop()) if failures else etcd.ttl_s
+    wait_for_renewals(etcd, 3)
     assert not failures
     assert leadership.is_held
 
@@ -101,7 +101,7 @@ def test_a_process_suspended_for_longer_than_the_lease_does_not_lead(etcd, monke
     leadership = LeaderTerm(Lease(etcd, 20), b"leader", 5)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 100)
-    # Before any renewal: by the clock alone.
+    # Even before any renewal: the clock alone decides.
     assert not leadership.is_held
     assert "not renewed within its 20 s" in leadership.lost.result(WITHIN_S)
     leadership.resign()
@@ -134,6 +134,6 @@ def test_the_condition_is_true_in_etcd_as_long_as_the_term_lasts(client, prefix)
 
 
 def test_a_bug_in_the_renewal_thread_ends_the_term(etcd, leadership):
-    etcd.answer = lambda: fail(ZeroDivisionError("a bug"))
+    etcd.renew = lambda: fail(ZeroDivisionError("a bug"))
     assert "a bug" in leadership.lost.result(WITHIN_S)
     assert not leadership.is_held

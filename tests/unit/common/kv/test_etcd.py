@@ -9,7 +9,7 @@ from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.kv_store_contract import KvStoreContract, put
 from tests.support.processes.etcd import elected
 
-#: More than etcd takes in one transaction, and more than a page of a scan.
+#: More than etcd accepts in one transaction, and more than a page of a scan.
 MANY = 1_500
 
 
@@ -18,7 +18,7 @@ def open_store(client, prefix):
     """Opens a store as a new leader, whose predecessor has resigned."""
     leaders = []
 
-    def opened(through=None):
+    def open_as_leader(through=None):
         for past in leaders:
             past.resign()
         leaders.append(elected(client, prefix))
@@ -26,7 +26,7 @@ def open_store(client, prefix):
         store.lead(leaders[-1])
         return store
 
-    yield opened
+    yield open_as_leader
     for leader in leaders:
         leader.resign()
 
@@ -39,7 +39,7 @@ def store(open_store):
 
 
 class TestEtcdKvStore(KvStoreContract):
-    """The fixture is the module's."""
+    """Runs the contract with the module's fixture `store`."""
 
 
 def big_batch(value):
@@ -49,16 +49,16 @@ def big_batch(value):
     return batch
 
 
-def everything(store):
+def scan_all(store):
     return store.scan(b"", b"\xff")
 
 
 def test_a_batch_larger_than_a_transaction_is_read_back(store):
-    put(store, gone="1")
+    put(store, removed="1")
     batch = big_batch(b"x")
-    batch.delete(b"gone")
+    batch.delete(b"removed")
     store.write(batch, sync=True)
-    assert everything(store) == [(b"%04d" % number, b"x") for number in range(MANY)]
+    assert scan_all(store) == [(b"%04d" % number, b"x") for number in range(MANY)]
 
 
 def test_a_batch_larger_than_a_request_is_read_back(store):
@@ -67,7 +67,7 @@ def test_a_batch_larger_than_a_request_is_read_back(store):
     for key, value in values.items():
         batch.put(key, value)
     store.write(batch, sync=True)
-    assert dict(everything(store)) == values
+    assert dict(scan_all(store)) == values
 
 
 def test_a_page_of_the_largest_values_is_read_back(store):
@@ -75,7 +75,7 @@ def test_a_page_of_the_largest_values_is_read_back(store):
         batch = WriteBatch()
         batch.put(b"%03d" % number, bytes(REQUEST_BYTES_MAX - 100))
         store.write(batch, sync=True)
-    assert [len(value) for _, value in everything(store)] == [REQUEST_BYTES_MAX - 100] * 120
+    assert [len(value) for _, value in scan_all(store)] == [REQUEST_BYTES_MAX - 100] * 120
 
 
 def test_a_value_that_is_too_large_for_etcd_is_refused_and_changes_nothing(store):
@@ -85,7 +85,7 @@ def test_a_value_that_is_too_large_for_etcd_is_refused_and_changes_nothing(store
     batch.put(b"b", bytes(REQUEST_BYTES_MAX))
     with pytest.raises(KvStoreFailed, match="bytes under one key"):
         store.write(batch, sync=True)
-    assert everything(store) == [(b"a", b"1")]
+    assert scan_all(store) == [(b"a", b"1")]
 
 
 def test_clusters_with_different_prefixes_are_separate(client, prefix, store):
@@ -94,30 +94,30 @@ def test_clusters_with_different_prefixes_are_separate(client, prefix, store):
     other = EtcdKvStore(client, prefix=prefix + b"other/")
     other.lead(leader)
     put(other, b="2")
-    assert (everything(store), everything(other)) == ([(b"a", b"1")], [(b"b", b"2")])
+    assert (scan_all(store), scan_all(other)) == ([(b"a", b"1")], [(b"b", b"2")])
     leader.resign()
 
 
-def test_before_the_election_every_call_fails(client, prefix):
+def test_every_call_fails_before_the_election(client, prefix):
     with pytest.raises(KvStoreFailed, match="does not lead"):
         EtcdKvStore(client, prefix=prefix).get(b"a")
 
 
-class Dying:
+class DyingClient:
     """A client of a process that dies before (or after) one of its transactions."""
 
     def __init__(self, client, *, last):
         self._client = client
-        self._left = last
+        self._remaining = last
         self.is_dead = False
 
     def range(self, request):
         return self._alive().range(request)
 
     def transact(self, request):
-        if self._left == 0:
+        if self._remaining == 0:
             self.is_dead = True
-        self._left -= 1
+        self._remaining -= 1
         return self._alive().transact(request)
 
     def _alive(self):
@@ -126,19 +126,19 @@ class Dying:
         return self._client
 
 
-def transactions_of_a_big_batch():
-    """Cleaning at the start; staging; deciding; copying; cleaning away."""
+def count_transactions_of_a_big_batch():
+    """Returns the sum of: first cleanup, staging, decision, copying, last cleanup."""
     chunks = -(-MANY // OPERATIONS_MAX)
     return 1 + chunks + 1 + chunks + 1
 
 
-@pytest.mark.parametrize("last", range(transactions_of_a_big_batch() + 1))
+@pytest.mark.parametrize("last", range(count_transactions_of_a_big_batch() + 1))
 def test_a_leader_that_dies_within_a_large_batch_leaves_all_of_it_or_nothing(
     client, prefix, open_store, last
 ):
     old = open_store()
     old.write(big_batch(b"old"), sync=True)
-    dying = Dying(client, last=last)
+    dying = DyingClient(client, last=last)
     store = open_store(dying)
     leader = store._writes._term
     wait = leader.wait
@@ -148,29 +148,29 @@ def test_a_leader_that_dies_within_a_large_batch_leaves_all_of_it_or_nothing(
         return wait(seconds)
 
     leader.wait = lose_and_wait
-    if last < transactions_of_a_big_batch():
+    if last < count_transactions_of_a_big_batch():
         with pytest.raises(KvStoreFailed):
             store.write(big_batch(b"new"), sync=True)
     else:
         store.write(big_batch(b"new"), sync=True)
-    found = everything(open_store())
+    entries = scan_all(open_store())
     chunks = -(-MANY // OPERATIONS_MAX)
     decided = 1 + chunks + 1
-    assert len(found) == MANY
-    assert {value for _, value in found} == {b"new" if last >= decided else b"old"}
-    assert not left_over(client, prefix)
+    assert len(entries) == MANY
+    assert {value for _, value in entries} == {b"new" if last >= decided else b"old"}
+    assert not leftover_keys(client, prefix)
 
 
-def left_over(client, prefix):
+def leftover_keys(client, prefix):
     journal = prefix + b"journal/"
-    found = client.range(pb.RangeRequest(key=journal, range_end=journal + b"\xff"))
-    return [one.key for one in found.kvs]
+    entries = client.range(pb.RangeRequest(key=journal, range_end=journal + b"\xff"))
+    return [entry.key for entry in entries.kvs]
 
 
 def test_a_batch_that_failed_while_staged_leaves_nothing_for_the_next_one(
     client, prefix, open_store
 ):
-    class Full:
+    class FullClient:
         """Refuses the second chunk of a batch, once."""
 
         is_full = True
@@ -179,18 +179,18 @@ def test_a_batch_that_failed_while_staged_leaves_nothing_for_the_next_one(
             return client.range(request)
 
         def transact(self, request):
-            keys = [one.request_put.key for one in request.success]
+            keys = [operation.request_put.key for operation in request.success]
             if self.is_full and keys and keys[0].endswith(b"journal/00000004"):
                 self.is_full = False
                 wrong = [pb.RequestOp(request_put=pb.PutRequest(key=b""))]
                 return client.transact(pb.TxnRequest(compare=request.compare, success=wrong))
             return client.transact(request)
 
-    store = open_store(Full())
+    store = open_store(FullClient())
     with pytest.raises(KvStoreFailed):
         store.write(big_batch(b"first"), sync=True)
     batch = WriteBatch()
     for number in range(2 * OPERATIONS_MAX):
         batch.put(b"%04d" % number, b"second")
     store.write(batch, sync=True)
-    assert everything(store) == [(b"%04d" % n, b"second") for n in range(2 * OPERATIONS_MAX)]
+    assert scan_all(store) == [(b"%04d" % n, b"second") for n in range(2 * OPERATIONS_MAX)]

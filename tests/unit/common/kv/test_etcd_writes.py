@@ -16,8 +16,8 @@ def put(key, value):
     return pb.RequestOp(request_put=pb.PutRequest(key=key, value=value))
 
 
-class Faulty:
-    """A client whose next transactions go wrong in a way that a test chose."""
+class FaultyClient:
+    """A client whose next transactions fail in the ways that `faults` lists."""
 
     def __init__(self, client):
         self._client = client
@@ -29,9 +29,9 @@ class Faulty:
 
     def transact(self, request):
         fault = self.faults.pop(0) if self.faults else None
-        if fault == "answer lost":
+        if fault == "response lost":
             self._client.transact(request)
-        if fault == "on its way":
+        if fault == "delayed":
             self.late.append(request)
         if fault == "refused":
             raise EtcdRefused("no space")
@@ -42,7 +42,7 @@ class Faulty:
 
 @pytest.fixture
 def faulty(client):
-    return Faulty(client)
+    return FaultyClient(client)
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ def entry(client, key):
     return client.range(pb.RangeRequest(key=key)).kvs[0]
 
 
-def test_a_write_with_a_lost_response_is_made_once(writes, faulty, client, key):
+def test_a_write_with_a_lost_response_is_executed_once(writes, faulty, client, key):
     writes.commit([put(key, b"1")])
     first = entry(client, key).mod_revision
-    faulty.faults = ["answer lost", "answer lost"]
+    faulty.faults = ["response lost", "response lost"]
     writes.commit([put(key, b"2")])
     assert (entry(client, key).value, entry(client, key).mod_revision) == (b"2", first + 1)
     writes.commit([put(key, b"3")])
@@ -83,7 +83,7 @@ def test_a_write_that_did_not_arrive_is_retried(writes, faulty, client, key):
 
 
 def test_a_write_that_etcd_executes_late_changes_nothing(writes, faulty, client, key):
-    faulty.faults = ["on its way"]
+    faulty.faults = ["delayed"]
     writes.commit([put(key, b"1")])
     writes.commit([put(key, b"2")])
     assert not client.transact(faulty.late[0]).succeeded
@@ -91,12 +91,12 @@ def test_a_write_that_etcd_executes_late_changes_nothing(writes, faulty, client,
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_each_write_is_made_once_and_in_order_after_any_faults(
+def test_each_write_is_executed_once_and_in_order_after_any_faults(
     writes, faulty, client, key, monkeypatch, seed
 ):
     monkeypatch.setattr(etcd_writes, "_RETRY_S_FIRST", 0.0)
     rng = random.Random(seed)
-    kinds = [None, None, "lost", "answer lost", "on its way"]
+    kinds = [None, None, "lost", "response lost", "delayed"]
     for number in range(20):
         faulty.faults = [rng.choice(kinds) for _ in range(3)]
         writes.commit([put(key, b"%d" % number)])
@@ -106,20 +106,20 @@ def test_each_write_is_made_once_and_in_order_after_any_faults(
 
 
 def history(client, key):
-    """Every value that the key ever had, in order."""
-    values, found = [], client.range(pb.RangeRequest(key=key)).kvs
-    while found:
-        values.append(found[0].value)
-        earlier = pb.RangeRequest(key=key, revision=found[0].mod_revision - 1)
-        found = client.range(earlier).kvs
+    """Returns every value that the key has had, in order."""
+    values, entries = [], client.range(pb.RangeRequest(key=key)).kvs
+    while entries:
+        values.append(entries[0].value)
+        earlier = pb.RangeRequest(key=key, revision=entries[0].mod_revision - 1)
+        entries = client.range(earlier).kvs
     return values[::-1]
 
 
 def test_a_write_waits_for_an_etcd_that_comes_back_within_the_lease(own_etcd, own_client):
     lease = Lease(own_client, 60)
     entry = pb.PutRequest(key=b"/leader", lease=lease.id)
-    made = own_client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
-    leadership = LeaderTerm(lease, b"/leader", made.header.revision)
+    response = own_client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
+    leadership = LeaderTerm(lease, b"/leader", response.header.revision)
     writes = LeaderWrites(own_client, leadership, prefix=b"/")
     writes.commit([put(b"/key", b"1")])
     own_etcd.kill()
@@ -132,7 +132,9 @@ def test_a_write_waits_for_an_etcd_that_comes_back_within_the_lease(own_etcd, ow
     leadership.resign()
 
 
-def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leadership, client, key):
+def test_a_refused_write_is_not_executed_and_the_next_one_is(
+    writes, faulty, leadership, client, key
+):
     faulty.faults = ["refused"]
     with pytest.raises(KvStoreFailed, match="no space"):
         writes.commit([put(key, b"1")])
@@ -142,15 +144,15 @@ def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leaders
 
 
 def test_a_write_refused_after_an_unknown_outcome_ends_the_term(writes, faulty, leadership, key):
-    faulty.faults = ["answer lost", "refused"]
+    faulty.faults = ["response lost", "refused"]
     with pytest.raises(KvStoreFailed, match="no longer the leader"):
         writes.commit([put(key, b"1")])
     assert "no space" in leadership.lost.result()
 
 
-def test_a_former_leader_cannot_write_even_if_it_believes_to_lead(client, prefix, key):
-    class Believer:
-        """Held forever, as by a process whose clock stands still."""
+def test_a_former_leader_cannot_write_even_if_it_does_not_know_of_its_loss(client, prefix, key):
+    class StaleLeadership:
+        """Always held, as in a process whose clock has stopped."""
 
         def __init__(self, leadership):
             self.term, self.condition = leadership.term, leadership.condition
@@ -162,21 +164,21 @@ def test_a_former_leader_cannot_write_even_if_it_believes_to_lead(client, prefix
         def mark_lost(self, reason):
             self.reason = reason
 
-    past = elected(client, prefix)
-    believer = Believer(past)
-    believing = LeaderWrites(client, believer, prefix=prefix)
-    believing.commit([put(key, b"past")])
-    past.resign()
-    now = elected(client, prefix)
+    previous = elected(client, prefix)
+    stale = StaleLeadership(previous)
+    stale_writes = LeaderWrites(client, stale, prefix=prefix)
+    stale_writes.commit([put(key, b"previous")])
+    previous.resign()
+    current = elected(client, prefix)
     # Before and after the new leader's first write.
     with pytest.raises(KvStoreFailed, match="another process leads"):
-        believing.commit([put(key, b"past again")])
-    LeaderWrites(client, now, prefix=prefix).commit([put(key, b"now")])
+        stale_writes.commit([put(key, b"previous again")])
+    LeaderWrites(client, current, prefix=prefix).commit([put(key, b"current")])
     with pytest.raises(KvStoreFailed, match="another process leads"):
-        LeaderWrites(client, believer, prefix=prefix).commit([put(key, b"past again")])
-    assert entry(client, key).value == b"now"
-    assert believer.reason == "another process leads"
-    now.resign()
+        LeaderWrites(client, stale, prefix=prefix).commit([put(key, b"previous again")])
+    assert entry(client, key).value == b"current"
+    assert stale.reason == "another process leads"
+    current.resign()
 
 
 def test_writes_fail_after_the_end_of_the_term(writes, leadership, faulty, key):

@@ -6,14 +6,14 @@ from common.kv.journal import chunks, decode_chunk, encode_chunk
 from common.kv.store import KvStoreFailed
 
 CHANGES = st.dictionaries(st.binary(max_size=20), st.none() | st.binary(max_size=50), max_size=50)
-#: What a change costs beside its key and value.
+#: Bytes of a change besides its key and value.
 HEAD = 8
 
 
 @given(CHANGES)
 def test_chunks_together_are_the_changes_in_their_order(changes):
-    cut = list(chunks(changes, operations=7, size=200))
-    assert [change for chunk in cut for change in chunk] == list(changes.items())
+    chunk_list = list(chunks(changes, operations=7, size=200))
+    assert [change for chunk in chunk_list for change in chunk] == list(changes.items())
 
 
 @given(CHANGES)
@@ -24,7 +24,7 @@ def test_no_chunk_is_empty_or_exceeds_the_limits(changes):
 
 
 @given(CHANGES)
-def test_a_chunk_is_read_back_as_it_was(changes):
+def test_a_chunk_is_decoded_as_it_was_encoded(changes):
     assert decode_chunk(encode_chunk(list(changes.items()))) == list(changes.items())
 
 

@@ -12,7 +12,7 @@ from tests.contracts.kv_store_contract import KvStoreContract, put
 from tests.support.stores.bit_rot import damaged_block
 from tests.support.stores.full_disk import files_limited_to
 
-#: Writes one batch of two keys after the other and says so only when each is durable.
+#: Writes batches of two keys, and prints the number of each batch when it is durable.
 WRITE_UNTIL_KILLED = """
 import sys
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_a_damaged_block_is_an_error_and_never_the_end_of_a_scan(tmp_path):
     rows = {f"k{number:03}": os.urandom(500).hex() for number in range(100)}
     put(store, **rows)
     store.close()
-    # What is in the write-ahead log becomes a file.
+    # Reopening flushes the write-ahead log into a file.
     RocksKvStore(tmp_path).close()
     with damaged_block(tmp_path) as file:
         store = RocksKvStore(tmp_path)
@@ -97,12 +97,12 @@ def test_a_batch_with_a_value_of_another_type_changes_nothing(tmp_path):
     store.close()
 
 
-class Ended(Exception):
-    """In place of the end of the process."""
+class ProcessEnded(Exception):
+    """Raised instead of ending the process."""
 
 
 def end(reason):
-    raise Ended(reason)
+    raise ProcessEnded(reason)
 
 
 @pytest.mark.parametrize("must_sync", [True, False])
@@ -111,9 +111,12 @@ def test_a_write_that_the_disk_refuses_ends_the_process(tmp_path, must_sync):
     put(store, a="1")
     batch = WriteBatch()
     batch.put(b"b", b"2" * 100_000)
-    with files_limited_to(10_000), pytest.raises(Ended, match=r"cannot write .*File too large"):
+    with (
+        files_limited_to(10_000),
+        pytest.raises(ProcessEnded, match=r"cannot write .*File too large"),
+    ):
         store.write(batch, sync=must_sync)
-    # RocksDB reports the failed write again, and is closed all the same.
+    # RocksDB reports the failed write again, and is closed nevertheless.
     with suppress(KvStoreFailed):
         store.close()
     store = RocksKvStore(tmp_path)

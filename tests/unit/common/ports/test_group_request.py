@@ -16,33 +16,35 @@ UNKNOWN = GroupRefusal.UNKNOWN_MEMBER_ID
 NOT_FOUND = GroupRefusal.GROUP_ID_NOT_FOUND
 
 
-def joining(member_id="", instance_id=None):
+def join_request(member_id="", instance_id=None):
     return JoinGroup("g", member_id, "consumer", [], 1000, 1000, instance_id)
 
 
 @pytest.mark.parametrize(
-    ("request_", "may_repeat"),
-    [(joining(), False), (joining("m"), True), (joining(instance_id="i"), True)],
+    ("request_", "is_repeatable"),
+    [(join_request(), False), (join_request("m"), True), (join_request(instance_id="i"), True)],
 )
-def test_a_join_without_any_id_is_not_repeated_in_doubt(request_, may_repeat):
-    assert request_.is_idempotent is may_repeat
+def test_a_join_without_any_id_is_not_repeated_in_doubt(request_, is_repeatable):
+    assert request_.is_idempotent is is_repeatable
 
 
-@pytest.mark.parametrize(("epoch", "may_repeat"), [(0, False), (7, False), (-1, True), (-2, False)])
-def test_of_consumer_heartbeats_only_the_last_is_repeated_in_doubt(epoch, may_repeat):
-    assert ConsumerHeartbeat("g", "m", epoch).is_idempotent is may_repeat
+@pytest.mark.parametrize(
+    ("epoch", "is_repeatable"), [(0, False), (7, False), (-1, True), (-2, False)]
+)
+def test_only_the_leaving_consumer_heartbeat_is_repeated_in_doubt(epoch, is_repeatable):
+    assert ConsumerHeartbeat("g", "m", epoch).is_idempotent is is_repeatable
 
 
 @pytest.mark.parametrize("refusal", [UNKNOWN, NOT_FOUND])
-def test_a_member_that_is_gone_at_the_second_time_has_left(refusal):
+def test_a_member_that_is_unknown_at_the_retry_has_left(refusal):
     request = ConsumerHeartbeat("g", "m", -1)
-    gone = ConsumerHeartbeatTaken(refusal=refusal)
-    assert request.adapt_retried(gone) == ConsumerHeartbeatTaken("m", -1)
+    unknown = ConsumerHeartbeatTaken(refusal=refusal)
+    assert request.adapt_retried(unknown) == ConsumerHeartbeatTaken("m", -1)
     other = ConsumerHeartbeatTaken(refusal=GroupRefusal.FENCED_MEMBER_EPOCH)
     assert request.adapt_retried(other) is other
 
 
-def test_classic_members_that_are_gone_at_the_second_time_have_left():
+def test_classic_members_that_are_unknown_at_the_retry_have_left():
     request = LeaveGroup("g", [LeavingMember("a"), LeavingMember("b", "i")])
     assert request.is_idempotent
     fenced = LeftMember("b", "i", GroupRefusal.FENCED_INSTANCE_ID)
@@ -56,9 +58,9 @@ def test_classic_members_that_are_gone_at_the_second_time_have_left():
     assert not LeaveGroup("g", [LeavingMember("", "i")]).is_idempotent
 
 
-def test_a_group_that_is_gone_at_the_second_time_was_deleted():
+def test_a_group_that_is_not_found_at_the_retry_was_deleted():
     request = DeleteGroup("g")
     assert request.is_idempotent
     assert request.adapt_retried(GroupResult("g", NOT_FOUND)) == GroupResult("g")
-    full = GroupResult("g", GroupRefusal.NON_EMPTY_GROUP)
-    assert request.adapt_retried(full) is full
+    non_empty = GroupResult("g", GroupRefusal.NON_EMPTY_GROUP)
+    assert request.adapt_retried(non_empty) is non_empty

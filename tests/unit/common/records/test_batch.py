@@ -29,7 +29,7 @@ GOLDEN = bytes.fromhex(
 
 
 def _changed(**fields: int) -> bytes:
-    """The batch with other header fields and a CRC that fits them."""
+    """Returns BATCH with other header fields and a CRC that fits them."""
     header = parse_header(BATCH)._replace(**fields)
     sealed = bytearray(seal(header, BATCH[batches.HEADER_BYTES :]))
     if "batch_length" in fields:
@@ -38,8 +38,8 @@ def _changed(**fields: int) -> bytes:
     return bytes(sealed)
 
 
-#: Records of seven bytes, which is the least, that fit into the batch.
-MOST = (len(BATCH) - batches.HEADER_BYTES) // 7
+#: Number of records of the least size, seven bytes, that fit into the batch.
+RECORD_COUNT_MAX = (len(BATCH) - batches.HEADER_BYTES) // 7
 
 
 def test_the_crc_is_castagnolis():
@@ -70,7 +70,7 @@ def test_a_header_anywhere_in_a_buffer_is_found_by_its_position():
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_every_kind_of_bytes_will_do(kind):
+def test_bytes_bytearrays_and_views_are_accepted(kind):
     assert check(kind(BATCH)) == parse_header(BATCH)
     assert assign_offset(kind(BATCH), 9, 9) == assign_offset(BATCH, 9, 9)
     assert stamp_log_append_time(kind(BATCH), 9) == stamp_log_append_time(BATCH, 9)
@@ -108,10 +108,10 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
         pytest.param(BATCH + BATCH, Flaw.SEVERAL_BATCHES, id="two batches"),
         pytest.param(BATCH + b"\0", Flaw.SEVERAL_BATCHES, id="a byte too many"),
         pytest.param(_changed(batch_length=-1), Flaw.TRUNCATED, id="negative length"),
-        pytest.param(_changed(batch_length=48), Flaw.TRUNCATED, id="length below a header's"),
+        pytest.param(_changed(batch_length=48), Flaw.TRUNCATED, id="length below that of a header"),
         pytest.param(_changed(magic=1), Flaw.WRONG_MAGIC, id="magic 1"),
         pytest.param(_changed(magic=3), Flaw.WRONG_MAGIC, id="magic 3"),
-        pytest.param(BATCH[:17] + bytes(17), Flaw.TRUNCATED, id="a short message set's length"),
+        pytest.param(BATCH[:17] + bytes(17), Flaw.TRUNCATED, id="length of a short message set"),
         pytest.param(BATCH[:-1] + b"!", Flaw.CRC_MISMATCH, id="a changed byte"),
         pytest.param(_changed(record_count=0), Flaw.WRONG_COUNT, id="no records"),
         pytest.param(_changed(record_count=-1), Flaw.WRONG_COUNT, id="fewer than no records"),
@@ -120,7 +120,7 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
         ),
         pytest.param(_changed(record_count=2), Flaw.WRONG_COUNT, id="count below the offsets"),
         pytest.param(
-            _changed(record_count=MOST + 1, last_offset_delta=MOST),
+            _changed(record_count=RECORD_COUNT_MAX + 1, last_offset_delta=RECORD_COUNT_MAX),
             Flaw.WRONG_COUNT,
             id="more records than bytes",
         ),
@@ -138,31 +138,36 @@ def test_check_returns_the_flaw(batch, flaw):
     assert check(batch) is flaw
 
 
-def test_as_many_records_as_bytes_allow_are_believed():
-    assert check(_changed(record_count=MOST, last_offset_delta=MOST - 1)).record_count == MOST
+def test_a_record_count_that_fits_the_bytes_is_accepted():
+    assert (
+        check(
+            _changed(record_count=RECORD_COUNT_MAX, last_offset_delta=RECORD_COUNT_MAX - 1)
+        ).record_count
+        == RECORD_COUNT_MAX
+    )
 
 
 def test_a_batch_cut_anywhere_is_refused():
     assert all(isinstance(check(BATCH[:end]), Flaw) for end in range(len(BATCH)))
 
 
-def test_a_changed_byte_is_noticed_wherever_the_crc_or_the_length_covers_it():
-    unnoticed = set()
+def test_a_changed_byte_is_detected_wherever_the_crc_or_the_length_covers_it():
+    undetected = set()
     for position in range(len(BATCH)):
         changed = bytearray(BATCH)
         changed[position] ^= 0xFF
         if not isinstance(check(changed), Flaw):
-            unnoticed.add(position)
+            undetected.add(position)
     base_offset, leader_epoch = range(8), range(12, 16)
-    assert unnoticed == {*base_offset, *leader_epoch}
+    assert undetected == {*base_offset, *leader_epoch}
 
 
-def test_the_least_that_may_be_inflated_is_16_mib_and_more_for_larger_batches():
+def test_inflated_bytes_max_is_16_mib_and_more_for_larger_batches():
     assert inflated_bytes_max(0) == inflated_bytes_max(2**19) == 2**24
     assert inflated_bytes_max(2**20) == 2**25
 
 
-def test_a_placed_batch_has_its_offsets_and_epoch_and_the_crc_still_holds():
+def test_a_placed_batch_has_its_offsets_and_epoch_and_a_valid_crc():
     placed = assign_offset(BATCH, 2**40, 5)
     before, after = parse_header(BATCH), check(placed)
     assert after == before._replace(base_offset=2**40, leader_epoch=5)
@@ -170,14 +175,14 @@ def test_a_placed_batch_has_its_offsets_and_epoch_and_the_crc_still_holds():
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-def test_clients_read_the_broker_s_time_from_a_stamped_batch(read):
+def test_clients_read_the_log_append_time_from_a_stamped_batch(read):
     stamped = stamp_log_append_time(BATCH, 1_800_000_000_000)
     assert check(stamped).is_log_append_time
     assert [(r.timestamp, r.key) for r in read(stamped)] == [(1_800_000_000_000, b"key")] * 3
     assert parse_header(stamped).base_timestamp == parse_header(BATCH).base_timestamp
 
 
-def test_batches_one_after_the_other_are_found_by_their_headers():
+def test_iter_batches_finds_each_batch_by_its_header():
     chunk = assign_offset(BATCH, 0, 0) + assign_offset(GOLDEN, 3, 0)
     found = [(position, header.base_offset) for position, header in iter_batches(chunk)]
     assert found == [(0, 0), (len(BATCH), 3)]
@@ -190,10 +195,10 @@ def test_batches_one_after_the_other_are_found_by_their_headers():
         pytest.param(BATCH + BATCH[:-1], id="cut in the records"),
         pytest.param(BATCH + BATCH[:20], id="cut in the header"),
         pytest.param(_changed(magic=1), id="magic 1"),
-        pytest.param(_changed(batch_length=-12), id="a length that would stand still"),
-        pytest.param(_changed(batch_length=-100), id="a length that would go back"),
+        pytest.param(_changed(batch_length=-12), id="a length that does not advance"),
+        pytest.param(_changed(batch_length=-100), id="a length that goes backwards"),
     ],
 )
-def test_a_run_that_is_not_whole_batches_is_corrupt(chunk):
+def test_a_chunk_that_is_not_whole_batches_is_corrupt(chunk):
     with pytest.raises(CorruptRecords):
         list(iter_batches(chunk))

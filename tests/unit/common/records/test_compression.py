@@ -30,7 +30,7 @@ def _zstd_stream(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-#: The same text as other libraries and clients compress it.
+#: TEXT as other libraries and clients compress it.
 FOREIGN = [
     pytest.param(Codec.GZIP, gzip.compress(TEXT), id="gzip"),
     pytest.param(Codec.GZIP, gzip.compress(TEXT[:9]) + gzip.compress(TEXT[9:]), id="gzip in two"),
@@ -43,7 +43,7 @@ FOREIGN = [
     pytest.param(Codec.ZSTD, _zstd_stream(TEXT), id="zstd without size"),
 ]
 
-#: What other libraries make of what we compressed.
+#: Decompression by other libraries.
 FOREIGN_DECOMPRESS = {
     Codec.NONE: bytes,
     Codec.GZIP: gzip.decompress,
@@ -55,7 +55,7 @@ FOREIGN_DECOMPRESS = {
 @pytest.mark.parametrize("magic", [0, 1, 2])
 @pytest.mark.parametrize("codec", CODECS)
 @given(data=st.binary(max_size=300))
-def test_data_comes_back(codec, magic, data):
+def test_data_is_decompressed_unchanged(codec, magic, data):
     packed = compress(codec, data, magic=magic)
     assert decompress(codec, packed, magic=magic) == data
     assert decompress(codec, memoryview(packed), magic=magic, bytes_max=len(data)) == data
@@ -63,7 +63,7 @@ def test_data_comes_back(codec, magic, data):
 
 @pytest.mark.parametrize("magic", [0, 1, 2])
 @pytest.mark.parametrize("codec", COMPRESSING)
-def test_large_data_shrinks_and_comes_back(codec, magic):
+def test_large_data_shrinks_and_is_decompressed_unchanged(codec, magic):
     packed = compress(codec, memoryview(TEXT), magic=magic)
     assert len(packed) < len(TEXT) / 2
     assert decompress(codec, packed, magic=magic) == TEXT
@@ -84,12 +84,12 @@ def test_snappy_is_framed_as_java_clients_expect_it():
     assert packed == _xerial(*(TEXT[at : at + 32768] for at in range(0, len(TEXT), 32768)))
 
 
-def test_equal_data_makes_equal_gzip_whatever_the_time():
+def test_gzip_of_equal_data_does_not_depend_on_the_time():
     assert compress(Codec.GZIP, TEXT)[4:8] == bytes(4)
 
 
 @pytest.mark.parametrize("codec", COMPRESSING)
-def test_one_byte_beyond_the_limit_is_too_much(codec):
+def test_one_byte_beyond_the_limit_is_refused(codec):
     packed = compress(codec, TEXT)
     with pytest.raises(CorruptRecords, match=r"(more than|at most) \d+ bytes"):
         decompress(codec, packed, bytes_max=len(TEXT) - 1)
@@ -102,7 +102,7 @@ from common.records.compression import Codec, compress, decompress
 from common.records.errors import CorruptRecords
 
 codec, bomb = Codec[sys.argv[1]], sys.stdin.buffer.read()
-decompress(codec, compress(codec, b"everything is loaded"))
+decompress(codec, compress(codec, b"loads the library"))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     decompress(codec, bomb, bytes_max=1_000_000)
@@ -123,11 +123,11 @@ def test_a_bomb_of_64_mb_takes_little_more_memory_than_the_limit_of_one(codec):
     bomb = compress(codec, bytes(64_000_000))
     command = [sys.executable, "-c", REFUSE_A_BOMB, codec.name]
     root = Path(__file__).resolve().parents[4]
-    answer = subprocess.run(command, input=bomb, stdout=subprocess.PIPE, check=True, cwd=root)
-    assert int(answer.stdout) < 8_000
+    result = subprocess.run(command, input=bomb, stdout=subprocess.PIPE, check=True, cwd=root)
+    assert int(result.stdout) < 8_000
 
 
-def test_a_snappy_length_that_lies_takes_no_memory():
+def test_a_false_snappy_length_allocates_no_memory():
     for claimed in ("ffffffff0f", "80808080 08"):
         with pytest.raises(CorruptRecords, match="more than"):
             decompress(Codec.SNAPPY, bytes.fromhex(claimed) + b"abc")
@@ -135,14 +135,14 @@ def test_a_snappy_length_that_lies_takes_no_memory():
 
 @pytest.mark.parametrize("codec", COMPRESSING)
 @given(data=st.binary(max_size=80))
-def test_garbage_is_corrupt_or_something_but_never_another_error(codec, data):
+def test_garbage_is_corrupt_or_data_but_never_another_error(codec, data):
     with contextlib.suppress(CorruptRecords):
         assert len(decompress(codec, data, bytes_max=100_000)) <= 100_000
 
 
 @pytest.mark.parametrize("codec", COMPRESSING)
 @given(data=st.data())
-def test_changed_bytes_are_corrupt_or_something_but_never_another_error(codec, data):
+def test_changed_bytes_are_corrupt_or_data_but_never_another_error(codec, data):
     packed = bytearray(compress(codec, TEXT[:500]))
     for _ in range(data.draw(st.integers(1, 4))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
@@ -153,10 +153,10 @@ def test_changed_bytes_are_corrupt_or_something_but_never_another_error(codec, d
 @pytest.mark.parametrize("codec", COMPRESSING)
 def test_data_cut_anywhere_is_corrupt(codec):
     packed = compress(codec, TEXT[:100])
-    # Between two blocks of framed snappy nothing says that more should follow.
-    whole = {16} if codec is Codec.SNAPPY else set()
+    # Framed snappy that ends between two blocks is complete.
+    complete = {16} if codec is Codec.SNAPPY else set()
     for end in range(len(packed)):
-        if end not in whole:
+        if end not in complete:
             with pytest.raises(CorruptRecords):
                 decompress(codec, packed[:end])
 

@@ -13,11 +13,11 @@ from tests.support.wire.record_strategies import record_lists
 ANY = Constraints(-1 << 63, TIMESTAMP_MAX)
 
 
-def examined(batch, constraints=ANY, **pausing):
+def examine_batch(batch, constraints=ANY, **pausing):
     return examine(bytes(batch[61:]), parse_header(batch), constraints, **pausing)
 
 
-def in_a_row(records):
+def with_offsets(records):
     return [record._replace(offset=index) for index, record in enumerate(records)]
 
 
@@ -37,22 +37,24 @@ def record(*, timestamp=0, offset=0, key=b"k", value=b"v", headers=b"\0", length
 @settings(max_examples=100)
 @given(records=record_lists())
 def test_batches_of_write_batch_pass_and_their_newest_timestamp_is_found(records):
-    batch = write_batch(in_a_row(records))
-    newest = max(one.timestamp for one in records)
-    assert examined(batch) == (newest, [], [])
+    batch = write_batch(with_offsets(records))
+    newest = max(record.timestamp for record in records)
+    assert examine_batch(batch) == (newest, [], [])
 
 
 @settings(max_examples=100)
 @given(records=record_lists(), earliest=st.integers(0, 2**62), span=st.integers(0, 2**62))
-def test_times_out_of_range_and_missing_keys_are_named(records, earliest, span):
+def test_times_out_of_range_and_missing_keys_are_reported(records, earliest, span):
     latest = earliest + span
-    found = examined(write_batch(in_a_row(records)), Constraints(earliest, latest, has_keys=True))
+    found = examine_batch(
+        write_batch(with_offsets(records)), Constraints(earliest, latest, has_keys=True)
+    )
     assert found.wrong_times == [
-        (index, one.timestamp)
-        for index, one in enumerate(records)
-        if one.timestamp != NO_TIMESTAMP and not earliest <= one.timestamp <= latest
+        (index, record.timestamp)
+        for index, record in enumerate(records)
+        if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
     ]
-    assert found.missing_keys == [i for i, one in enumerate(records) if one.key is None]
+    assert found.missing_keys == [i for i, record in enumerate(records) if record.key is None]
 
 
 @settings(max_examples=300)
@@ -61,19 +63,19 @@ def test_times_out_of_range_and_missing_keys_are_named(records, earliest, span):
     edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3),
 )
 def test_records_that_pass_can_be_read_with_the_same_offsets_and_timestamps(records, edits):
-    batch = bytearray(write_batch(in_a_row(records)))
+    batch = bytearray(write_batch(with_offsets(records)))
     for at, byte in edits:
         batch[61 + at % (len(batch) - 61)] = byte
     batch = seal(parse_header(batch), batch[61:])
     try:
-        found = examined(batch)
+        found = examine_batch(batch)
     except CorruptRecords:
         return
     read = None
     if not found.wrong_times:
         read = list(read_records(batch))
-        assert [one.offset for one in read] == list(range(len(records)))
-        assert max(NO_TIMESTAMP, *(one.timestamp for one in read)) == found.max_timestamp
+        assert [record.offset for record in read] == list(range(len(records)))
+        assert max(NO_TIMESTAMP, *(record.timestamp for record in read)) == found.max_timestamp
 
 
 @pytest.mark.parametrize(
@@ -81,14 +83,14 @@ def test_records_that_pass_can_be_read_with_the_same_offsets_and_timestamps(reco
     [
         pytest.param(b"", 1, id="nothing"),
         pytest.param(b"\xff" * 100, 3, id="endless numbers"),
-        pytest.param(record() + b"\0", 1, id="a byte more"),
-        pytest.param(record() + record(offset=1), 1, id="a record more"),
-        pytest.param(record(), 2, id="a record less"),
-        pytest.param(record(offset=1), 1, id="not from 0 on"),
+        pytest.param(record() + b"\0", 1, id="a byte too many"),
+        pytest.param(record() + record(offset=1), 1, id="a record too many"),
+        pytest.param(record(), 2, id="a record too few"),
+        pytest.param(record(offset=1), 1, id="first offset is not 0"),
         pytest.param(record() + record(), 2, id="twice the same offset"),
         pytest.param(record(offset=-1), 1, id="negative offset"),
-        pytest.param(record(length=9), 1, id="record longer than it says"),
-        pytest.param(record(length=7), 1, id="record shorter than it says"),
+        pytest.param(record(length=9), 1, id="record longer than its length"),
+        pytest.param(record(length=7), 1, id="record shorter than its length"),
         pytest.param(record(length=-8), 1, id="negative length"),
         pytest.param(b"\x0f" + record()[1:], 1, id="negative length of one byte"),
         pytest.param(b"\xff\xff\xff\xff\x0f" + record()[1:], 1, id="negative length of 5 bytes"),
@@ -104,33 +106,36 @@ def test_records_that_pass_can_be_read_with_the_same_offsets_and_timestamps(reco
 )
 def test_records_that_contradict_themselves_are_corrupt(body, count):
     with pytest.raises(CorruptRecords):
-        examined(batch_of(body, count))
+        examine_batch(batch_of(body, count))
 
 
-def test_offsets_of_two_and_three_bytes_count_up_too():
-    assert examined(write_batch([Record(i, 5, None, b"") for i in range(9000)])).max_timestamp == 5
+def test_offset_deltas_of_two_and_three_bytes_are_accepted():
+    assert (
+        examine_batch(write_batch([Record(i, 5, None, b"") for i in range(9000)])).max_timestamp
+        == 5
+    )
 
 
 def test_times_beyond_64_bits_are_out_of_any_range():
     batch = batch_of(record(timestamp=2**63 - 1), 1, base_timestamp=2**62)
-    assert examined(batch).wrong_times == [(0, 2**62 + 2**63 - 1)]
+    assert examine_batch(batch).wrong_times == [(0, 2**62 + 2**63 - 1)]
 
 
-def test_at_most_so_many_records_are_named():
+def test_number_of_reported_records_is_bounded():
     batch = write_batch([Record(i, 5, None, None) for i in range(NAMED_MAX + 5)])
-    found = examined(batch, Constraints(6, 7, has_keys=True))
+    found = examine_batch(batch, Constraints(6, 7, has_keys=True))
     assert len(found.wrong_times) == len(found.missing_keys) == NAMED_MAX
 
 
-def test_a_long_examination_pauses_now_and_then():
+def test_a_long_examination_pauses_regularly():
     pauses = []
     batch = write_batch([Record(i, i, None, None) for i in range(3000)])
-    assert examined(batch, pause=lambda: pauses.append(1)).max_timestamp == 2999
+    assert examine_batch(batch, pause=lambda: pauses.append(1)).max_timestamp == 2999
     assert len(pauses) == 2
 
 
 def batch_with_headers(*counts, codec=Codec.NONE):
-    """Records of so many headers, each of two bytes."""
+    """Returns body, header and batch; `counts` has the number of headers of each record."""
     body = b"".join(
         record(offset=index, headers=encode_varint(count) + b"\0\1" * count)
         for index, count in enumerate(counts)
@@ -139,7 +144,7 @@ def batch_with_headers(*counts, codec=Codec.NONE):
     return body, header, seal(header._replace(attributes=codec), compress(codec, body))
 
 
-def test_a_small_batch_has_no_millions_of_headers():
+def test_the_number_of_headers_in_a_compressed_batch_is_bounded():
     for counts, is_sound in [((1 << 17,), True), ((1 << 16, 1 + (1 << 16)), False)]:
         body, _, batch = batch_with_headers(*counts, codec=Codec.ZSTD)
         assert len(batch) < 1000
@@ -154,14 +159,14 @@ def test_a_small_batch_has_no_millions_of_headers():
         list(read_records(batch))
 
 
-def test_as_many_headers_as_fit_are_sound_where_nothing_is_compressed():
+def test_as_many_headers_as_fit_are_accepted_in_an_uncompressed_batch():
     body, header, batch = batch_with_headers(200_000)
     examine(body, header, ANY)
-    (one,) = read_records(batch)
-    assert len(one.headers) == 200_000
+    (read,) = read_records(batch)
+    assert len(read.headers) == 200_000
 
 
-def test_it_pauses_between_headers():
+def test_a_long_examination_pauses_between_headers():
     pauses = []
     body, header, _ = batch_with_headers(3000)
     examine(body, header, ANY, pause=lambda: pauses.append(1))

@@ -17,23 +17,29 @@ RECORDS = [
 
 
 def read(batch):
-    """By another reader than ours: offset, timestamp, key, value and headers."""
-    (found,) = MemoryRecords(batch)
+    """Reads a batch with kafka-python: offset, timestamp, key, value and headers."""
+    (records,) = MemoryRecords(batch)
     return [
-        (one.offset, one.timestamp, one.key, one.value, tuple(map(tuple, one.headers)))
-        for one in found
+        (
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple(map(tuple, record.headers)),
+        )
+        for record in records
     ]
 
 
-def opened(batch):
+def open_batch(batch):
     header = parse_header(batch)
     return header, list(keyed_records(batch, header))
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_records_have_key_and_time_and_tell_whether_there_is_a_value(codec):
-    _, found = opened(record_batch(RECORDS, codec=codec, base_offset=100))
-    assert [one[:4] for one in found] == [
+def test_keyed_records_have_offset_time_key_and_whether_the_value_is_null(codec):
+    _, records = open_batch(record_batch(RECORDS, codec=codec, base_offset=100))
+    assert [record[:4] for record in records] == [
         (100, START_MS + 5, b"a", False),
         (101, START_MS - 7, b"b", True),
         (102, START_MS + 9, b"", False),
@@ -42,40 +48,46 @@ def test_records_have_key_and_time_and_tell_whether_there_is_a_value(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("kept", [[0], [1, 3], [0, 1, 2, 3]])
-def test_kept_records_and_offsets_of_the_batch_are_unchanged(codec, kept):
+@pytest.mark.parametrize("kept_indexes", [[0], [1, 3], [0, 1, 2, 3]])
+def test_rewritten_batch_keeps_its_offsets_and_the_selected_records(codec, kept_indexes):
     batch = record_batch(RECORDS, codec=codec, base_offset=100, producer=(7, 1, 40), leader_epoch=3)
-    header, found = opened(batch)
-    left = with_records(header, [found[index] for index in kept])
-    assert read(left) == [read(batch)[index] for index in kept]
-    now = parse_header(left)
-    assert now.last_offset == header.last_offset == 103
-    assert now.last_sequence == header.last_sequence == 43
-    unchanged = {"batch_length", "crc", "max_timestamp", "record_count"}
-    for field in set(header._fields) - unchanged:
-        assert getattr(now, field) == getattr(header, field), field
-    assert now.max_timestamp == max(found[index].timestamp for index in kept)
+    header, records = open_batch(batch)
+    rewritten = with_records(header, [records[index] for index in kept_indexes])
+    assert read(rewritten) == [read(batch)[index] for index in kept_indexes]
+    new_header = parse_header(rewritten)
+    assert new_header.last_offset == header.last_offset == 103
+    assert new_header.last_sequence == header.last_sequence == 43
+    changed = {"batch_length", "crc", "max_timestamp", "record_count"}
+    for field in set(header._fields) - changed:
+        assert getattr(new_header, field) == getattr(header, field), field
+    assert new_header.max_timestamp == max(records[index].timestamp for index in kept_indexes)
 
 
-def test_a_delete_horizon_leaves_the_times_of_records_alone():
-    """KIP-534: it stands where the base timestamp was."""
+def test_a_delete_horizon_does_not_change_the_times_of_records():
+    """KIP-534: the horizon takes the field of the base timestamp."""
     batch = record_batch(RECORDS)
-    header, found = opened(batch)
-    left = with_records(header, found[:2], delete_horizon_ms=START_MS + 86_400_000)
-    assert read(left) == read(batch)[:2]
-    now, again = opened(left)
-    assert (delete_horizon_ms(header), delete_horizon_ms(now)) == (None, START_MS + 86_400_000)
-    assert again == found[:2]
-    assert delete_horizon_ms(parse_header(with_records(now, again[:1]))) == START_MS + 86_400_000
+    header, records = open_batch(batch)
+    rewritten = with_records(header, records[:2], delete_horizon_ms=START_MS + 86_400_000)
+    assert read(rewritten) == read(batch)[:2]
+    new_header, reread = open_batch(rewritten)
+    assert (delete_horizon_ms(header), delete_horizon_ms(new_header)) == (
+        None,
+        START_MS + 86_400_000,
+    )
+    assert reread == records[:2]
+    assert (
+        delete_horizon_ms(parse_header(with_records(new_header, reread[:1])))
+        == START_MS + 86_400_000
+    )
 
 
-def test_a_time_that_the_broker_gave_stays_the_batchs():
-    header, found = opened(record_batch(RECORDS, attributes=TIMESTAMP_TYPE_BIT))
-    assert parse_header(with_records(header, found[1:2])).max_timestamp == header.max_timestamp
+def test_rewritten_batch_keeps_its_log_append_time():
+    header, records = open_batch(record_batch(RECORDS, attributes=TIMESTAMP_TYPE_BIT))
+    assert parse_header(with_records(header, records[1:2])).max_timestamp == header.max_timestamp
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error"),
+    ("changes", "error"),
     [
         ({"payload": b""}, CorruptRecords),
         ({"payload": b"\x02\0"}, CorruptRecords),
@@ -85,9 +97,9 @@ def test_a_time_that_the_broker_gave_stays_the_batchs():
         ({"attributes": 5}, UnsupportedRecords),
     ],
 )
-def test_garbage_is_refused(wrong, error):
+def test_garbage_is_refused(changes, error):
     with pytest.raises(error):
-        opened(record_batch(RECORDS, **wrong))
+        open_batch(record_batch(RECORDS, **changes))
 
 
 def test_a_value_does_not_reach_into_the_next_record():
@@ -95,4 +107,4 @@ def test_a_value_does_not_reach_into_the_next_record():
     # Length of the first value, after length, attributes, two deltas, and the key with its own.
     batch[61 + 6] = 60
     with pytest.raises(CorruptRecords):
-        opened(bytes(batch))
+        open_batch(bytes(batch))

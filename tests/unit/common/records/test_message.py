@@ -21,7 +21,7 @@ GOLDEN = {
 MAGICS = pytest.mark.parametrize("magic", [0, 1])
 
 
-def test_the_crc_is_zlib_s():
+def test_the_crc_is_that_of_zlib():
     assert zlib.crc32(b"123456789") == 0xCBF43926
 
 
@@ -61,26 +61,26 @@ def test_only_magic_1_has_a_timestamp_type():
 
 @MAGICS
 def test_truncated_set_yields_its_whole_messages_and_then_an_error(magic):
-    one = write_message(MESSAGE, magic)
-    for end in range(len(one) + 1, 2 * len(one)):
-        messages = read_messages((one * 2)[:end], magic)
+    encoded = write_message(MESSAGE, magic)
+    for end in range(len(encoded) + 1, 2 * len(encoded)):
+        messages = read_messages((encoded * 2)[:end], magic)
         assert next(messages).key == b"k"
         with pytest.raises(CorruptRecords, match="ends within a message"):
             next(messages)
 
 
 @MAGICS
-def test_a_changed_byte_is_noticed_anywhere_but_in_the_offset(magic):
-    one = write_message(MESSAGE, magic)
-    for position in range(8, len(one)):
-        changed = bytearray(one)
+def test_a_changed_byte_is_detected_anywhere_except_in_the_offset(magic):
+    encoded = write_message(MESSAGE, magic)
+    for position in range(8, len(encoded)):
+        changed = bytearray(encoded)
         changed[position] ^= 0x80
         with pytest.raises(CorruptRecords):
             list(read_messages(bytes(changed), magic))
 
 
 def _with_sizes(magic: int, *, size: int, key: int, value: int) -> bytes:
-    """A message whose three lengths may lie, under a CRC that fits."""
+    """Returns a message of the given lengths, which may be false, with a valid CRC."""
     timestamp = bytes(8) if magic else b""
     lengths = [length.to_bytes(4, "big", signed=True) for length in (size, key, value)]
     body = b"".join((bytes([magic, 0]), timestamp, lengths[1], b"k", lengths[2], b"v"))
@@ -92,7 +92,7 @@ def _with_sizes(magic: int, *, size: int, key: int, value: int) -> bytes:
     ("key", "value"),
     [(2, 1), (1, 2), (1, 0), (-1, 1), (1, -1), (2**31 - 1, 1), (1, 2**31 - 1), (-(2**31), 1)],
 )
-def test_lengths_that_lie_under_a_valid_crc_are_corrupt(magic, key, value):
+def test_false_lengths_under_a_valid_crc_are_corrupt(magic, key, value):
     size = 24 if magic else 16
     assert len(list(read_messages(_with_sizes(magic, size=size, key=1, value=1), magic))) == 1
     with pytest.raises(CorruptRecords):
@@ -101,7 +101,7 @@ def test_lengths_that_lie_under_a_valid_crc_are_corrupt(magic, key, value):
 
 @MAGICS
 @pytest.mark.parametrize("size", [-(2**31), -12, -1, 0, 3, 4, 13, 2**31 - 1])
-def test_a_size_that_lies_is_corrupt(magic, size):
+def test_a_false_size_is_corrupt(magic, size):
     with pytest.raises(CorruptRecords):
         list(read_messages(_with_sizes(magic, size=size, key=1, value=1), magic))
 

@@ -22,7 +22,7 @@ RECORDS = [
 ]
 WITH_HEADERS = [record._replace(headers=((b"h", b"x"),)) for record in RECORDS]
 
-#: Of the first message of a set.
+#: Position of the attributes of the first message of a set.
 ATTRIBUTES_POSITION = 17
 
 MAGICS = pytest.mark.parametrize("magic", [0, 1])
@@ -82,11 +82,11 @@ def test_old_clients_read_our_batches_as_sets_of_the_same_codec(read, magic, cod
 @FORMATS
 @settings(max_examples=25)
 @given(records=record_lists())
-def test_records_come_back_through_a_message_set(magic, codec, records):
+def test_records_are_converted_to_a_message_set_and_back(magic, codec, records):
     converted = _down(write_batch(records, codec=Codec[codec]), magic)
     assert READERS["aiokafka"](converted) == _as_magic(records, magic)
-    again = read_records(up_convert(converted))
-    assert [r[1:4] for r in again] == [r[1:4] for r in _as_magic(records, magic)]
+    read = read_records(up_convert(converted))
+    assert [r[1:4] for r in read] == [r[1:4] for r in _as_magic(records, magic)]
 
 
 def test_lz4_of_magic_0_is_read_with_its_broken_checksum_and_written_with_it():
@@ -95,13 +95,13 @@ def test_lz4_of_magic_0_is_read_with_its_broken_checksum_and_written_with_it():
     assert [record.key for record in read_records(batch)] == [b"k0", b"k1", b"k2"]
     (wrapper,) = read_messages(_down(batch, 0), 0)
     assert wrapper.value[:7].hex() == "04224d1860401a"
-    # What a client of 0.10 wrote for magic 1 is standard LZ4.
+    # Clients of 0.10 wrote standard LZ4 for magic 1.
     (wrapper,) = read_messages(_down(batch, 1), 1)
     assert wrapper.value[:7].hex() == "04224d18604082"
 
 
 @FORMATS
-def test_messages_larger_than_the_chunks_of_old_and_sets_of_600_kb_work(magic, codec):
+def test_large_messages_in_sets_of_600_kb_are_converted(magic, codec):
     records = [Record(i, NOW, b"%d" % i, bytes([i]) * 5000) for i in range(120)]
     built = BUILDERS["aiokafka"](records, magic, Codec[codec])
     assert Codec[codec] or len(built) > 600_000
@@ -137,11 +137,11 @@ def test_v2_batch_in_place_of_a_set_is_returned_unchanged():
 
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP])
-def test_a_client_that_claims_to_be_the_broker_s_clock_is_seen_by_the_log(codec):
-    claims = _message(1, b"k", attributes=batches.LOG_APPEND_TIME)
+def test_log_append_time_that_a_client_claims_is_visible_to_the_log(codec):
+    message_set = _message(1, b"k", attributes=batches.LOG_APPEND_TIME)
     if codec:
-        claims = _wrapper(1, codec, _message(1, b"k"), attributes=batches.LOG_APPEND_TIME)
-    header = check(up_convert(claims))
+        message_set = _wrapper(1, codec, _message(1, b"k"), attributes=batches.LOG_APPEND_TIME)
+    header = check(up_convert(message_set))
     assert header.is_log_append_time
     assert header.max_timestamp == (NOW + 50 if codec else NOW)
 
@@ -152,7 +152,7 @@ BROKEN = [
     pytest.param(_message(0, b"k")[:-1], id="cut"),
     pytest.param(_message(1, b"a") + _message(1, b"b")[:20], id="cut in the second message"),
     pytest.param(_message(0, b"a") + _message(1, b"b"), id="two magics"),
-    pytest.param(_message(1, b"k", timestamp=-2), id="a timestamp before all"),
+    pytest.param(_message(1, b"k", timestamp=-2), id="negative timestamp"),
     pytest.param(bytes(16) + b"\x03" + bytes(20), id="magic 3"),
     pytest.param(bytes(16) + b"\xff" + bytes(20), id="magic -1"),
     pytest.param(_wrapper(1, Codec.GZIP, b""), id="nothing in a wrapper"),
@@ -216,7 +216,7 @@ def test_a_wrapper_that_is_too_large_is_refused_unopened(magic, codec):
     wrapper = bytearray(_wrapper(magic, codec, _message(magic, b"k" * 50)))
     size = len(wrapper)
     assert up_convert(wrapper, message_bytes_max=size)
-    # Its CRC is not even looked at.
+    # Its CRC is not checked.
     wrapper[-1] ^= 1
     with pytest.raises(RecordsTooLarge, match=f"{size} bytes, max.message.bytes is {size - 1}"):
         up_convert(_message(magic, b"") + wrapper, message_bytes_max=size - 1)
@@ -242,7 +242,7 @@ def test_offsets_in_a_wrapper_are_relative_in_magic_1_and_absolute_in_magic_0():
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP])
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-def test_message_of_magic_1_keeps_the_broker_s_timestamp(read, codec):
+def test_message_of_magic_1_keeps_the_log_append_time(read, codec):
     stamped = stamp_log_append_time(write_batch(RECORDS, codec=codec), 12345)
     converted = _down(stamped, 1)
     assert {record.timestamp for record in read(converted)} == {12345}

@@ -31,7 +31,7 @@ RECORDS = [
 
 
 def _batch_of(body: bytes, *, count: int = 1, codec: Codec = Codec.NONE) -> bytes:
-    """A batch of bytes that need not be records, with a CRC and a length that fit."""
+    """Returns a batch with any bytes in place of records, with a valid CRC and length."""
     header = parse_header(write_batch([Record(0, NOW, None, None)]))
     last = count - 1
     header = header._replace(attributes=codec, record_count=count, last_offset_delta=last)
@@ -62,7 +62,7 @@ def test_uncompressed_batches_are_written_byte_for_byte_as_clients_do(build):
 @pytest.mark.parametrize("codec", list(Codec))
 @settings(max_examples=30)
 @given(records=record_lists())
-def test_records_come_back(codec, records):
+def test_records_are_read_as_they_were_written(codec, records):
     batch = write_batch(records, codec=codec)
     assert list(read_records(batch)) == records
     assert list(read_records(memoryview(batch))) == records
@@ -101,7 +101,7 @@ def test_records_are_decoded_on_demand():
 
 
 def _record(*fields: bytes | int) -> bytes:
-    """A record of these fields, integers being varints, with the length that they have."""
+    """Returns a record of these fields, integers as varints, after its length."""
     packed = (encode_varint(field) if isinstance(field, int) else field for field in fields)
     body = b"".join(packed)
     return encode_varint(len(body)) + body
@@ -129,7 +129,7 @@ GARBAGE = [
     pytest.param(_record(b"\0", 0, 0, 1, b"k", 1, b"v", HUGE), id="huge header count"),
     pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -1, b"h"), id="header without key"),
     pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -1), id="header without key or value"),
-    pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -40, -1), id="header that goes back"),
+    pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -40, -1), id="header that goes backwards"),
     pytest.param(_record(b"\0", 0, 0, -1, -1, 1, 1, b"h", HUGE), id="huge header value"),
     pytest.param(b"\x80" * 11 + SOUND, id="endless varint"),
 ]
@@ -150,17 +150,17 @@ def test_a_count_far_beyond_the_records_ends_with_the_records():
 
 
 @pytest.mark.parametrize("length", [-len(SOUND), -1, 0, len(SOUND) - 2, len(SOUND), 10_000])
-def test_a_record_in_the_middle_that_lies_about_its_length_is_not_read(length):
-    """Nor are those after it, wherever it says that they begin."""
-    lying = encode_varint(length) + SOUND[1:]
-    reading = read_records(_batch_of(SOUND + lying + SOUND * 2, count=4))
+def test_a_record_with_a_false_length_in_the_middle_is_corrupt(length):
+    """The records after it are not read either, wherever its length says that they begin."""
+    false_record = encode_varint(length) + SOUND[1:]
+    reading = read_records(_batch_of(SOUND + false_record + SOUND * 2, count=4))
     assert next(reading).value == b"v"
     with pytest.raises(CorruptRecords):
         next(reading)
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, 100, 130, 5_000])
-def test_headers_of_any_size_come_back_for_each_record(size):
+def test_headers_of_any_size_are_read_as_they_were_written(size):
     records = [
         Record(offset, NOW, None, b"v", ((b"h", bytes([offset % 3]) * size), (b"null", None)))
         for offset in range(9)
@@ -180,7 +180,7 @@ def test_random_bytes_are_corrupt_or_records_but_never_another_error(codec, body
         assert len(body) >= 21
 
 
-#: Not snappy: it shrinks nothing by more than the factor that is always allowed.
+#: Without snappy, whose highest ratio is always allowed.
 @pytest.mark.parametrize("codec", [Codec.GZIP, Codec.LZ4, Codec.ZSTD])
 def test_a_batch_that_inflates_beyond_the_limit_is_corrupt(codec):
     batch = write_batch([Record(0, NOW, None, bytes(16_800_000))], codec=codec)
@@ -190,9 +190,9 @@ def test_a_batch_that_inflates_beyond_the_limit_is_corrupt(codec):
 
 def test_a_time_that_does_not_fit_into_64_bits_is_corrupt():
     batch = write_batch(RECORDS)
-    lying = seal(parse_header(batch)._replace(base_timestamp=2**63 - 1), batch[61:])
+    false_batch = seal(parse_header(batch)._replace(base_timestamp=2**63 - 1), batch[61:])
     with pytest.raises(CorruptRecords):
-        list(read_records(lying))
+        list(read_records(false_batch))
 
 
 def test_a_codec_that_does_not_exist_is_unsupported():

@@ -29,7 +29,7 @@ BATCH = write_batch([Record(10 + i, time, b"k", b"v") for i, time in enumerate(T
         pytest.param(301, None, id="after all"),
     ],
 )
-def test_the_first_record_not_older_is_found_inside_the_batch(timestamp, offset):
+def test_the_first_record_not_older_than_a_time_is_found_inside_the_batch(timestamp, offset):
     found = first_at_or_after(BATCH, timestamp)
     assert found == (None if offset is None else (offset, TIMES[offset - 10]))
 
@@ -39,11 +39,11 @@ def test_the_latest_record_is_the_first_of_those_with_the_largest_timestamp():
 
 
 def test_timestamps_in_the_header_do_not_matter():
-    lie = seal(parse_header(BATCH)._replace(max_timestamp=9999), BATCH[61:])
-    assert latest(lie) == TimedOffset(11, 300)
+    false_batch = seal(parse_header(BATCH)._replace(max_timestamp=9999), BATCH[61:])
+    assert latest(false_batch) == TimedOffset(11, 300)
 
 
-def test_in_a_stamped_batch_every_record_has_the_broker_s_time():
+def test_every_record_of_a_stamped_batch_has_the_log_append_time():
     stamped = assign_offset(stamp_log_append_time(BATCH, 777), 20, 0)
     assert latest(stamped) == first_at_or_after(stamped, 777) == TimedOffset(20, 777)
     assert first_at_or_after(stamped, 778) is None
@@ -52,7 +52,7 @@ def test_in_a_stamped_batch_every_record_has_the_broker_s_time():
 @pytest.mark.parametrize("codec", list(Codec))
 @settings(max_examples=30)
 @given(records=record_lists(), timestamp=st.integers(-1, 2**62))
-def test_answers_are_those_of_reading_every_record(codec, records, timestamp):
+def test_search_results_are_those_of_reading_every_record(codec, records, timestamp):
     batch = write_batch(records, codec=codec)
     not_older = [(r.offset, r.timestamp) for r in records if r.timestamp >= timestamp]
     assert first_at_or_after(batch, timestamp) == (not_older[0] if not_older else None)
@@ -67,7 +67,7 @@ def test_a_time_that_does_not_fit_into_64_bits_is_corrupt(base_timestamp):
         latest(seal(header, BATCH[61:]))
 
 
-def test_a_long_search_pauses_now_and_then():
+def test_a_long_search_pauses_regularly():
     pauses = []
     batch = write_batch([Record(i, i, None, None) for i in range(3000)])
     assert latest(batch, pause=lambda: pauses.append(1)).offset == 2999
@@ -80,28 +80,28 @@ def _garbage(codec: Codec, body: bytes, count: int = 1) -> bytes:
     return seal(header._replace(attributes=codec, record_count=count), compress(codec, body))
 
 
-@pytest.mark.parametrize("ask", [latest, lambda b: first_at_or_after(b, 2**62)])
+@pytest.mark.parametrize("search", [latest, lambda b: first_at_or_after(b, 2**62)])
 @pytest.mark.parametrize(
     "body",
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"\x10\0\0", id="cut"),
         pytest.param(b"\x01\0\0\0\0\0\0", id="negative length"),
-        pytest.param(b"\x02\0\0\0\0\0\0", id="length within the front"),
+        pytest.param(b"\x02\0\0\0\0\0\0", id="length within the fixed fields"),
         pytest.param(b"\xfe\xff\xff\xff\x0f\0\0\0\0\0\0", id="huge length"),
         pytest.param(b"\x80" * 12, id="endless varint"),
     ],
 )
-def test_garbage_under_a_valid_crc_is_corrupt(ask, body):
+def test_garbage_under_a_valid_crc_is_corrupt(search, body):
     for codec in Codec:
         with pytest.raises(CorruptRecords):
-            ask(_garbage(codec, body, count=2**31 - 1))
+            search(_garbage(codec, body, count=2**31 - 1))
 
 
-@pytest.mark.parametrize("ask", [latest, lambda b: first_at_or_after(b, 2**62)])
-def test_a_last_record_that_claims_bytes_behind_the_batch_is_corrupt(ask):
+@pytest.mark.parametrize("search", [latest, lambda b: first_at_or_after(b, 2**62)])
+def test_a_last_record_that_claims_bytes_behind_the_batch_is_corrupt(search):
     with pytest.raises(CorruptRecords):
-        ask(_garbage(Codec.NONE, b"\x10\0\0\0\x01\x01\0"))
+        search(_garbage(Codec.NONE, b"\x10\0\0\0\x01\x01\0"))
 
 
 def test_a_batch_without_records_has_no_latest():

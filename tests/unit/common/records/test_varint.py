@@ -40,7 +40,7 @@ def test_every_number_is_decoded_with_the_position_after_it(number, before):
 
 
 @given(INT64)
-def test_a_number_cut_anywhere_runs_out_of_bytes(number):
+def test_a_number_cut_anywhere_is_an_index_error(number):
     encoded = encode_varint(number)
     for end in range(len(encoded)):
         with pytest.raises(IndexError):

@@ -1,4 +1,4 @@
-"""What the failure of a call means: unreachable, refused by its server, or ended by ourselves."""
+"""Failures of calls: not reachable, refused by the server, or cancelled by the caller."""
 
 import asyncio
 import socket
@@ -19,22 +19,22 @@ from tests.support.processes.ports import ReservedPort
 REQUEST = partition_pb2.DescribeLogRequest()
 
 
-class Partitions(partition_pb2_grpc.PartitionServiceServicer):
-    """DescribeLog aborts, ListOffsets never answers."""
+class FakePartitions(partition_pb2_grpc.PartitionServiceServicer):
+    """DescribeLog aborts, ListOffsets never returns."""
 
     def __init__(self):
-        self.asked = asyncio.Event()
+        self.called = asyncio.Event()
 
     async def DescribeLog(self, request, context):  # noqa: N802 - gRPC's name
         await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
 
     async def ListOffsets(self, request, context):  # noqa: N802 - gRPC's name
-        self.asked.set()
+        self.called.set()
         await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def _stub(partitions):
+async def _serve(partitions):
     service = Service(
         "partition.v1.PartitionService",
         lambda server: partition_pb2_grpc.add_PartitionServiceServicer_to_server(
@@ -51,15 +51,15 @@ async def _stub(partitions):
         await server.stop(grace_s=0)
 
 
-def test_a_name_that_leads_elsewhere_is_followed_within_seconds():
-    """As a pod that comes back with another IP. By default gRPC looks a name up each 30 s."""
+def test_a_changed_dns_record_is_followed_within_seconds():
+    """As when a pod restarts with another IP. By default gRPC resolves a name every 30 s."""
 
     async def serve(host, port):
         server = RpcServer([], address=f"{host}:{port}")
         await server.start()
         return server
 
-    async def case():
+    async def scenario():
         port = ReservedPort()
         with NameServer("127.0.0.2") as names:
             before = await serve("127.0.0.2", port.port)
@@ -69,38 +69,38 @@ def test_a_name_that_leads_elsewhere_is_followed_within_seconds():
             await before.stop(grace_s=0)
             names.host = "127.0.0.3"
             after = await serve("127.0.0.3", port.port)
-            # Far more than it takes, and less than 30 s.
+            # Far longer than needed, and shorter than 30 s.
             await health.Check(HealthCheckRequest(), wait_for_ready=True, timeout=15)
             assert names.queries >= 2
             await channel.close()
             await after.stop(grace_s=0)
         port.release()
 
-    asyncio.run(case())
+    asyncio.run(scenario())
 
 
 def test_a_status_becomes_backend_unavailable_with_its_reason():
-    async def case():
-        async with _stub(Partitions()) as (stub, _):
+    async def scenario():
+        async with _serve(FakePartitions()) as (stub, _):
             with unavailable_on_failure("DescribeLog"):
                 await stub.DescribeLog(REQUEST)
 
     with pytest.raises(BackendUnavailable, match="DescribeLog: UNAVAILABLE: draining"):
-        asyncio.run(case())
+        asyncio.run(scenario())
 
 
 def test_a_deadline_becomes_backend_unavailable():
-    async def case():
-        async with _stub(Partitions()) as (stub, _):
+    async def scenario():
+        async with _serve(FakePartitions()) as (stub, _):
             with unavailable_on_failure("ListOffsets"):
                 await stub.ListOffsets(partition_pb2.ListOffsetsRequest(), timeout=0.05)
 
     with pytest.raises(BackendUnavailable, match="DEADLINE_EXCEEDED"):
-        asyncio.run(case())
+        asyncio.run(scenario())
 
 
-def test_nobody_listening_becomes_backend_unavailable():
-    async def case():
+def test_a_closed_port_becomes_backend_unavailable():
+    async def scenario():
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             async with open_channel(f"127.0.0.1:{unused.getsockname()[1]}") as channel:
@@ -108,25 +108,25 @@ def test_nobody_listening_becomes_backend_unavailable():
                     await partition_pb2_grpc.PartitionServiceStub(channel).DescribeLog(REQUEST)
 
     with pytest.raises(BackendUnavailable, match="UNAVAILABLE"):
-        asyncio.run(case())
+        asyncio.run(scenario())
 
 
-def _call_in_flight(end):
-    """Starts a call that is never answered, then ends it by `end(task, channel)`."""
+def _end_call_in_flight(end):
+    """Starts a call without a response, then ends it by `end(task, channel)`."""
 
     async def call(stub):
         with unavailable_on_failure("ListOffsets"):
             await stub.ListOffsets(partition_pb2.ListOffsetsRequest())
 
-    async def case():
-        partitions = Partitions()
-        async with _stub(partitions) as (stub, channel):
+    async def scenario():
+        partitions = FakePartitions()
+        async with _serve(partitions) as (stub, channel):
             task = asyncio.ensure_future(call(stub))
-            await partitions.asked.wait()
+            await partitions.called.wait()
             await end(task, channel)
             await task
 
-    asyncio.run(case())
+    asyncio.run(scenario())
 
 
 def test_a_channel_closed_under_a_call_makes_it_unavailable_not_cancelled():
@@ -134,7 +134,7 @@ def test_a_channel_closed_under_a_call_makes_it_unavailable_not_cancelled():
         await channel.close()
 
     with pytest.raises(BackendUnavailable):
-        _call_in_flight(close)
+        _end_call_in_flight(close)
 
 
 def test_a_cancelled_task_stays_cancelled():
@@ -142,18 +142,18 @@ def test_a_cancelled_task_stays_cancelled():
         task.cancel()
 
     with pytest.raises(asyncio.CancelledError):
-        _call_in_flight(cancel)
+        _end_call_in_flight(cancel)
 
 
 def test_a_closed_channel_is_unavailable():
-    async def case():
-        async with _stub(Partitions()) as (stub, channel):
+    async def scenario():
+        async with _serve(FakePartitions()) as (stub, channel):
             await channel.close()
             with unavailable_on_failure("DescribeLog"):
                 await stub.DescribeLog(REQUEST)
 
     with pytest.raises(BackendUnavailable):
-        asyncio.run(case())
+        asyncio.run(scenario())
 
 
 def test_a_call_without_a_connection_was_not_sent():
@@ -172,11 +172,11 @@ def test_a_call_without_a_connection_was_not_sent():
 
 
 def test_a_call_that_its_server_ends_may_have_had_an_effect():
-    async def case():
-        async with _stub(Partitions()) as (stub, _):
+    async def scenario():
+        async with _serve(FakePartitions()) as (stub, _):
             with unavailable_on_failure("DescribeLog"):
                 await stub.DescribeLog(REQUEST)
 
-    with pytest.raises(BackendUnavailable) as raised:
-        asyncio.run(case())
-    assert not isinstance(raised.value, CallNotSent)
+    with pytest.raises(BackendUnavailable) as error:
+        asyncio.run(scenario())
+    assert not isinstance(error.value, CallNotSent)

@@ -20,8 +20,8 @@ from tests.support.processes.ports import ReservedPort
 GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "localhost", 9092),))
 
 
-class Candidate(MetadataServiceServicer):
-    """Leads or not, as a test says; knows how often it was called."""
+class FakeCandidate(MetadataServiceServicer):
+    """Refuses calls unless it leads; counts them."""
 
     def __init__(self):
         self.port = ReservedPort()
@@ -33,53 +33,53 @@ class Candidate(MetadataServiceServicer):
         service = Service(METADATA, lambda to: add_MetadataServiceServicer_to_server(self, to))
         self.server = RpcServer([service], address=self.port.address)
         await self.server.start()
-        await self.say(leads=self.leads)
+        await self.set_leading(leads=self.leads)
 
-    async def say(self, *, leads):
+    async def set_leading(self, *, leads):
         self.leads = leads
         await self.server.set_serving(METADATA, leads)
 
-    async def die(self):
+    async def stop(self):
         await self.server.stop(grace_s=0)
 
     async def AllocateProducerIds(self, request, context):  # noqa: N802
         self.calls["allocate"] += 1
-        await self._answer(context)
+        await self._check_leading(context)
         return pb.AllocateProducerIdsResponse(first_producer_id=self.port.port, count=1)
 
     async def CreateTopics(self, request, context):  # noqa: N802
         self.calls["create"] += 1
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "cut off in the middle")
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "connection closed")
 
     async def Watch(self, requests, context):  # noqa: N802
         self.calls["watch"] += 1
-        await self._answer(context)
+        await self._check_leading(context)
         await anext(requests)
         yield pb.WatchResponse(revision=self.port.port, cluster_id="c", is_snapshot=True)
         await asyncio.Event().wait()
 
-    async def _answer(self, context):
+    async def _check_leading(self, context):
         if not self.leads:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, f"{NOT_LEADER} of these")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"{NOT_LEADER} of the test")
 
 
 @contextlib.asynccontextmanager
-async def candidates(count):
-    """Started, none leading, with a client of all of them."""
-    them = [Candidate() for _ in range(count)]
-    for one in them:
-        await one.start()
-    addresses = ",".join(one.port.address for one in them)
+async def run_candidates(count):
+    """Starts candidates that do not lead; yields them and a channel to all of them."""
+    candidates = [FakeCandidate() for _ in range(count)]
+    for candidate in candidates:
+        await candidate.start()
+    addresses = ",".join(candidate.port.address for candidate in candidates)
     try:
         async with open_leader_channel(addresses) as channel:
-            yield them, channel
+            yield candidates, channel
     finally:
-        for one in them:
-            await one.die()
-            one.port.release()
+        for candidate in candidates:
+            await candidate.stop()
+            candidate.port.release()
 
 
-async def asked(metadata):
+async def allocate_producer_id(metadata):
     return (await metadata.allocate_producer_ids()).first
 
 
@@ -91,7 +91,7 @@ def run(body):
     asyncio.run(bounded())
 
 
-def test_one_address_is_a_channel_like_any_other():
+def test_one_address_gets_a_plain_channel():
     async def body():
         async with open_leader_channel("localhost:1") as channel:
             assert isinstance(channel, grpc.aio.Channel)
@@ -99,75 +99,75 @@ def test_one_address_is_a_channel_like_any_other():
     run(body)
 
 
-def test_calls_go_to_the_leader_and_to_nobody_else():
+def test_calls_go_to_the_leader_only():
     async def body():
-        async with candidates(3) as (them, channel):
-            await them[1].say(leads=True)
+        async with run_candidates(3) as (candidates, channel):
+            await candidates[1].set_leading(leads=True)
             for _ in range(5):
-                assert await asked(GrpcMetadata(channel)) == them[1].port.port
-            assert [one.calls["allocate"] for one in them] == [0, 5, 0]
+                assert await allocate_producer_id(GrpcMetadata(channel)) == candidates[1].port.port
+            assert [candidate.calls["allocate"] for candidate in candidates] == [0, 5, 0]
 
     run(body)
 
 
 def test_a_call_waits_for_an_election():
     async def body():
-        async with candidates(2) as (them, channel):
-            asking = asyncio.create_task(asked(GrpcMetadata(channel)))
-            # An answer is a whole round of asking later than the question.
-            await them[0].say(leads=False)
-            await asyncio.wait([asking], timeout=0.2)
-            assert not asking.done()
-            await them[1].say(leads=True)
-            assert await asking == them[1].port.port
+        async with run_candidates(2) as (candidates, channel):
+            call = asyncio.create_task(allocate_producer_id(GrpcMetadata(channel)))
+            # When this returns, a whole round of health checks has passed.
+            await candidates[0].set_leading(leads=False)
+            await asyncio.wait([call], timeout=0.2)
+            assert not call.done()
+            await candidates[1].set_leading(leads=True)
+            assert await call == candidates[1].port.port
 
     run(body)
 
 
-def test_a_call_goes_on_to_the_next_leader_when_one_says_that_it_leads_no_more():
+def test_a_call_is_repeated_at_the_next_leader_when_the_former_one_refuses_it():
     async def body():
-        async with candidates(2) as (them, channel):
-            await them[0].say(leads=True)
-            await asked(GrpcMetadata(channel))
-            # Calls are refused before health tells of it.
-            them[0].leads = False
-            asking = asyncio.create_task(asked(GrpcMetadata(channel)))
-            await them[1].say(leads=True)
-            await them[0].say(leads=False)
-            assert await asking == them[1].port.port
+        async with run_candidates(2) as (candidates, channel):
+            await candidates[0].set_leading(leads=True)
+            await allocate_producer_id(GrpcMetadata(channel))
+            # Calls are refused before the health status changes.
+            candidates[0].leads = False
+            call = asyncio.create_task(allocate_producer_id(GrpcMetadata(channel)))
+            await candidates[1].set_leading(leads=True)
+            await candidates[0].set_leading(leads=False)
+            assert await call == candidates[1].port.port
 
     run(body)
 
 
 def test_a_leader_that_died_is_not_called_again():
     async def body():
-        async with candidates(2) as (them, channel):
-            await them[0].say(leads=True)
-            await asked(GrpcMetadata(channel))
+        async with run_candidates(2) as (candidates, channel):
+            await candidates[0].set_leading(leads=True)
+            await allocate_producer_id(GrpcMetadata(channel))
             first = await channel.leader(asyncio.get_running_loop().time() + 60)
-            await them[1].say(leads=True)
-            await them[0].die()
-            # A call before the end of the connection is known fails: it may have taken effect.
+            await candidates[1].set_leading(leads=True)
+            await candidates[0].stop()
+            # A call before the loss of the connection is known fails: it may have had an effect.
             await first.wait_for_state_change(grpc.ChannelConnectivity.READY)
-            assert await asked(GrpcMetadata(channel)) == them[1].port.port
+            assert await allocate_producer_id(GrpcMetadata(channel)) == candidates[1].port.port
 
     run(body)
 
 
-def test_a_call_that_may_have_taken_effect_is_not_made_again():
+def test_a_call_that_may_have_had_an_effect_is_not_repeated():
     async def body():
-        async with candidates(2) as (them, channel):
-            await them[0].say(leads=True)
-            with pytest.raises(BackendUnavailable, match="cut off in the middle"):
+        async with run_candidates(2) as (candidates, channel):
+            await candidates[0].set_leading(leads=True)
+            with pytest.raises(BackendUnavailable, match="connection closed"):
                 await GrpcMetadata(channel).create_topics([NewTopic("t")], timeout_ms=30_000)
-            assert them[0].calls["create"] == 1
+            assert candidates[0].calls["create"] == 1
 
     run(body)
 
 
-def test_where_nobody_leads_a_call_ends_in_its_time():
+def test_a_call_without_a_leader_ends_at_its_deadline():
     async def body():
-        async with candidates(2) as (_, channel):
+        async with run_candidates(2) as (_, channel):
             assert isinstance(channel, LeaderChannel)
             with pytest.raises(BackendUnavailable, match="none of 2 addresses leads"):
                 await channel.unary_unary("/any/Call")(b"", timeout=0.3)
@@ -175,51 +175,51 @@ def test_where_nobody_leads_a_call_ends_in_its_time():
     run(body)
 
 
-def test_addresses_where_nobody_listens_do_not_keep_the_leader_from_being_found():
+def test_the_leader_is_found_beside_addresses_that_refuse_connections():
     async def body():
-        async with candidates(1) as (them, _):
-            await them[0].say(leads=True)
+        async with run_candidates(1) as (candidates, _):
+            await candidates[0].set_leading(leads=True)
             unused = ReservedPort()
-            addresses = f"{unused.address}, {them[0].port.address},"
+            addresses = f"{unused.address}, {candidates[0].port.address},"
             async with open_leader_channel(addresses) as channel:
-                assert await asked(GrpcMetadata(channel)) == them[0].port.port
+                assert await allocate_producer_id(GrpcMetadata(channel)) == candidates[0].port.port
             unused.release()
 
     run(body)
 
 
-def test_many_callers_ask_for_the_leader_once():
+def test_concurrent_callers_share_one_search_for_the_leader():
     async def body():
-        async with candidates(2) as (them, channel):
+        async with run_candidates(2) as (candidates, channel):
             searches = []
             check_all = channel._check_all
 
-            async def counting():
+            async def counting_check_all():
                 searches.append(1)
                 return await check_all()
 
-            channel._check_all = counting
-            await them[0].say(leads=True)
-            await asyncio.gather(*(asked(GrpcMetadata(channel)) for _ in range(50)))
+            channel._check_all = counting_check_all
+            await candidates[0].set_leading(leads=True)
+            await asyncio.gather(*(allocate_producer_id(GrpcMetadata(channel)) for _ in range(50)))
             assert len(searches) == 1
 
     run(body)
 
 
-def test_a_watch_is_at_the_leader_and_ends_with_it():
+def test_a_watch_is_opened_at_the_leader_and_ends_with_it():
     async def body():
-        async with candidates(3) as (them, channel):
-            await them[2].say(leads=True)
+        async with run_candidates(3) as (candidates, channel):
+            await candidates[2].set_leading(leads=True)
             watch = GrpcMetadata(channel).watch(GATEWAY)
-            assert (await anext(watch)).revision == them[2].port.port
-            await them[1].say(leads=True)
-            await them[2].die()
+            assert (await anext(watch)).revision == candidates[2].port.port
+            await candidates[1].set_leading(leads=True)
+            await candidates[2].stop()
             with pytest.raises(BackendUnavailable):
                 await anext(watch)
             await watch.close()
             watch = GrpcMetadata(channel).watch(GATEWAY)
-            assert (await anext(watch)).revision == them[1].port.port
+            assert (await anext(watch)).revision == candidates[1].port.port
             await watch.close()
-            assert [one.calls["watch"] for one in them] == [0, 1, 1]
+            assert [candidate.calls["watch"] for candidate in candidates] == [0, 1, 1]
 
     run(body)

@@ -9,16 +9,16 @@ from common.rpc.leader_stream import LeaderStream
 from tests.contracts.metadata_contract import until
 
 
-class Call:
-    """A two-way call that a test ends."""
+class FakeCall:
+    """A bidirectional call that ends when it is cancelled."""
 
     def __init__(self):
-        self.answers = asyncio.Queue()
+        self.responses = asyncio.Queue()
         self.written = []
         self._end = asyncio.Event()
 
     async def read(self):
-        reading = asyncio.create_task(self.answers.get())
+        reading = asyncio.create_task(self.responses.get())
         ending = asyncio.create_task(self._end.wait())
         await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
@@ -39,58 +39,60 @@ class Call:
         return is_first
 
 
-class Leaders:
-    """What a stream asks for and tells."""
+class FakeLeaders:
+    """Implements the callbacks of a stream, and records its calls."""
 
     def __init__(self):
-        self.call = Call()
-        self.begun = 0
+        self.call = FakeCall()
+        self.call_count = 0
         self.lost = []
-        self.asked = 0
+        self.check_count = 0
         self.leads = True
 
     async def begin(self):
-        self.begun += 1
+        self.call_count += 1
         return "leader", self.call
 
-    async def says(self, leader):
+    async def is_leading(self, leader):
         assert leader == "leader"
-        self.asked += 1
+        self.check_count += 1
         return self.leads
 
     def stream(self):
-        return LeaderStream(self.begin, self.says, lambda leader, why: self.lost.append(leader))
+        return LeaderStream(
+            self.begin, self.is_leading, lambda leader, _reason: self.lost.append(leader)
+        )
 
 
 def run(body):
     async def bounded():
         async with asyncio.timeout(60):
-            await body(Leaders())
+            await body(FakeLeaders())
 
     asyncio.run(bounded())
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch):
+def check_without_pauses(monkeypatch):
     monkeypatch.setattr(leader_stream, "_CHECK_EVERY_S", 0.0)
 
 
 def test_reading_and_writing_begin_one_call():
     async def body(leaders):
         stream = leaders.stream()
-        leaders.call.answers.put_nowait("answer")
-        answer, _ = await asyncio.gather(stream.read(), stream.write("question"))
-        assert (answer, leaders.call.written, leaders.begun) == ("answer", ["question"], 1)
+        leaders.call.responses.put_nowait("response")
+        response, _ = await asyncio.gather(stream.read(), stream.write("request"))
+        assert (response, leaders.call.written, leaders.call_count) == ("response", ["request"], 1)
         stream.cancel()
 
     run(body)
 
 
-def test_a_leader_that_does_not_say_so_any_more_ends_the_call():
+def test_a_leader_that_no_longer_leads_ends_the_call():
     async def body(leaders):
         stream = leaders.stream()
         reading = asyncio.create_task(stream.read())
-        await until(lambda: leaders.asked >= 3)
+        await until(lambda: leaders.check_count >= 3)
         assert not reading.done()
         leaders.leads = False
         with pytest.raises(asyncio.CancelledError):
@@ -101,10 +103,10 @@ def test_a_leader_that_does_not_say_so_any_more_ends_the_call():
     run(body)
 
 
-def test_the_end_of_the_stream_is_the_end_of_the_leader():
+def test_the_end_of_the_stream_marks_the_leader_as_lost():
     async def body(leaders):
         stream = leaders.stream()
-        leaders.call.answers.put_nowait(grpc.aio.EOF)
+        leaders.call.responses.put_nowait(grpc.aio.EOF)
         assert await stream.read() is grpc.aio.EOF
         assert leaders.lost == ["leader"]
         stream.cancel()
@@ -112,12 +114,12 @@ def test_the_end_of_the_stream_is_the_end_of_the_leader():
     run(body)
 
 
-def test_where_nobody_leads_reading_and_writing_say_so():
-    async def nobody():
-        raise BackendUnavailable("nobody leads")
+def test_reading_and_writing_fail_without_a_leader():
+    async def fail():
+        raise BackendUnavailable("no leader")
 
     async def body(leaders):
-        stream = LeaderStream(nobody, leaders.says, lambda *_: None)
+        stream = LeaderStream(fail, leaders.is_leading, lambda *_: None)
         for call in (stream.read, lambda: stream.write("x")):
             with pytest.raises(BackendUnavailable):
                 await call()
@@ -129,7 +131,7 @@ def test_where_nobody_leads_reading_and_writing_say_so():
 def test_cancelling_ends_the_call_and_the_checking():
     async def body(leaders):
         stream = leaders.stream()
-        await stream.write("question")
+        await stream.write("request")
         assert stream.cancel()
         assert leaders.call.done()
         await asyncio.sleep(0)

@@ -19,14 +19,14 @@ from tests.support.processes.ports import ReservedPort
 
 
 class ScriptedService(MetadataServiceServicer):
-    """A metadata service that does what a test says; the real one is in the contract's tests."""
+    """A metadata service with scripted responses; contract tests use the real one."""
 
     async def CreateTopics(self, request, context):  # noqa: N802
         await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
 
 
 @asynccontextmanager
-async def served(service, address="127.0.0.1:0"):
+async def serve(service, address="127.0.0.1:0"):
     server = grpc.aio.server()
     add_MetadataServiceServicer_to_server(service, server)
     port = server.add_insecure_port(address)
@@ -52,14 +52,14 @@ def test_a_call_waits_for_a_service_that_is_starting():
 
     async def body():
         async with open_channel(port.address) as channel:
-            asking = asyncio.create_task(GrpcMetadata(channel).allocate_producer_ids())
-            # The channel has found nobody by now.
+            call = asyncio.create_task(GrpcMetadata(channel).allocate_producer_ids())
+            # Wait until the first attempt to connect has failed.
             state = channel.get_state(try_to_connect=True)
             while state is not grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                 await channel.wait_for_state_change(state)
                 state = channel.get_state()
-            async with served(Service(), port.address):
-                assert (await asking).first == 5
+            async with serve(Service(), port.address):
+                assert (await call).first == 5
 
     port = ReservedPort()
     try:
@@ -78,8 +78,8 @@ def test_a_call_waits_for_a_service_that_is_starting():
     ],
     ids=["create", "delete", "ids"],
 )
-def test_a_service_that_is_away_is_not_waited_for_long(call, addresses, monkeypatch):
-    """Whatever the client's timeout: its connection does nothing else meanwhile."""
+def test_a_call_to_an_unreachable_service_fails_soon(call, addresses, monkeypatch):
+    """Independently of the client's timeout: its connection is blocked until the response."""
     monkeypatch.setattr(metadata_client, "_REACH_S_MAX", 0.05)
     ports = [ReservedPort() for _ in range(addresses)]
 
@@ -93,28 +93,28 @@ def test_a_service_that_is_away_is_not_waited_for_long(call, addresses, monkeypa
         port.release()
 
 
-def test_a_refused_call_is_unavailable_with_the_services_words():
+def test_a_refused_call_is_unavailable_with_the_text_of_the_service():
     async def body():
-        async with served(ScriptedService()) as address, open_channel(address) as channel:
+        async with serve(ScriptedService()) as address, open_channel(address) as channel:
             with pytest.raises(BackendUnavailable, match=r"metadata CreateTopics.*draining"):
                 await GrpcMetadata(channel).create_topics([NewTopic("t")], timeout_ms=0)
 
     run(body)
 
 
-def test_a_deadline_leaves_the_service_the_time_it_was_given():
-    seen = []
+def test_a_deadline_leaves_the_service_the_timeout_of_the_request():
+    times_remaining_s = []
 
     class Service(ScriptedService):
         async def DeleteTopics(self, request, context):  # noqa: N802
-            seen.append(context.time_remaining())
+            times_remaining_s.append(context.time_remaining())
             return pb.DeleteTopicsResponse()
 
     async def body():
-        async with served(Service()) as address, open_channel(address) as channel:
+        async with serve(Service()) as address, open_channel(address) as channel:
             for timeout_ms in (60_000, -5):
                 await GrpcMetadata(channel).delete_topics(["t"], timeout_ms=timeout_ms)
-        assert seen[0] > 55
-        assert 0 < seen[1] < 10
+        assert times_remaining_s[0] > 55
+        assert 0 < times_remaining_s[1] < 10
 
     run(body)

@@ -17,17 +17,17 @@ MOVE = Move(7, bytes(16), 0, "p-0", "p-1", 3, MovePhase.FENCE)
 
 
 class ScriptedService(RingServiceServicer):
-    """Keeps what it was asked; the real service is in the contract's tests."""
+    """Records requests; contract tests use the real service."""
 
     def __init__(self):
-        self.asked = []
+        self.requests = []
 
     async def DescribeRing(self, request, context):  # noqa: N802
         return pb.DescribeRingResponse(revision=5, waiting_moves=2)
 
     async def ChangeRing(self, request, context):  # noqa: N802
-        self.asked.append((request.WhichOneof("change"), request))
-        return pb.ChangeRingResponse(refusal="RING_REFUSAL_ALIVE", message="why")
+        self.requests.append((request.WhichOneof("change"), request))
+        return pb.ChangeRingResponse(refusal="RING_REFUSAL_ALIVE", message="reason")
 
     async def AdvanceMove(self, request, context):  # noqa: N802
         known = request.move_id == MOVE.move_id and request.phase == pb.MOVE_PHASE_FENCE
@@ -38,7 +38,7 @@ class ScriptedService(RingServiceServicer):
 
 
 @asynccontextmanager
-async def opened(service):
+async def serve(service):
     server = grpc.aio.server()
     add_RingServiceServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -53,13 +53,13 @@ async def opened(service):
 def run(body):
     async def bounded():
         service = ScriptedService()
-        async with asyncio.timeout(60), opened(service) as ring:
+        async with asyncio.timeout(60), serve(service) as ring:
             await body(ring, service)
 
     asyncio.run(bounded())
 
 
-def test_every_change_is_asked_for_under_its_name_and_a_refusal_comes_back():
+def test_every_change_is_sent_under_its_name_and_a_refusal_returned():
     async def body(ring, service):
         results = [
             await ring.add_member("a"),
@@ -68,8 +68,8 @@ def test_every_change_is_asked_for_under_its_name_and_a_refusal_comes_back():
             await ring.cancel_move(2**40),
             await ring.accept_volume("d"),
         ]
-        assert results == [RingResult(RingRefusal.ALIVE, "why")] * 5
-        assert [(kind, getattr(request, kind)) for kind, request in service.asked] == [
+        assert results == [RingResult(RingRefusal.ALIVE, "reason")] * 5
+        assert [(kind, getattr(request, kind)) for kind, request in service.requests] == [
             ("add_member", "a"),
             ("drain_member", "b"),
             ("remove_member", "c"),
@@ -80,7 +80,7 @@ def test_every_change_is_asked_for_under_its_name_and_a_refusal_comes_back():
     run(body)
 
 
-def test_a_move_that_is_gone_is_none():
+def test_an_unknown_move_is_none():
     async def body(ring, service):
         assert await ring.advance_move(7, MovePhase.FENCE) == MOVE
         assert await ring.advance_move(8, MovePhase.FENCE) is None
@@ -96,7 +96,7 @@ def test_the_ring_is_described():
     run(body)
 
 
-def test_a_call_that_did_not_run_is_unavailable_with_the_services_words():
+def test_a_call_that_did_not_run_is_unavailable_with_the_text_of_the_service():
     async def body(ring, service):
         with pytest.raises(BackendUnavailable, match=r"metadata EndMove.*stopping"):
             await ring.end_move(7)

@@ -1,4 +1,4 @@
-"""A real server: calls whose bytes are no message, and handlers that raise."""
+"""A real server: calls whose bytes are not a message, and handlers that raise."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ STATUSES = [
 ]
 
 
-class Failing(partition_pb2_grpc.PartitionServiceServicer):
+class FailingServicer(partition_pb2_grpc.PartitionServiceServicer):
     def __init__(self, error):
         self._error = error
 
@@ -54,7 +54,9 @@ async def _call(channel, method, data):
 def response_or_error(method, data=b"", *, error=None):
     """Returns the response's bytes, or the `RpcError` of a service that raises `error`."""
     add = partition_pb2_grpc.add_PartitionServiceServicer_to_server
-    service = Service("partition.v1.PartitionService", lambda server: add(Failing(error), server))
+    service = Service(
+        "partition.v1.PartitionService", lambda server: add(FailingServicer(error), server)
+    )
 
     async def scenario():
         server = RpcServer([service], address="127.0.0.1:0")

@@ -11,61 +11,61 @@ from common.rpc.messages.ring import report_from_message
 from common.rpc.metadata_client import GrpcMetadata
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceServicer
-from tests.unit.common.rpc.test_metadata_client import run, served
+from tests.unit.common.rpc.test_metadata_client import run, serve
 
 GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "h", 1),))
 
 
 class ScriptedService(MetadataServiceServicer):
-    """A metadata service that does what a test says; the real one is in the contract's tests."""
+    """A metadata service whose watch ends at `finish`; contract tests use the real one."""
 
     def __init__(self, *, lease_ms=10_000):
         self.lease_ms = lease_ms
-        self.heard = asyncio.Queue()
+        self.requests = asyncio.Queue()
         self.finish = asyncio.Event()
 
     async def Watch(self, requests, context):  # noqa: N802
-        async def hear():
+        async def receive():
             async for request in requests:
-                await self.heard.put(request)
+                await self.requests.put(request)
 
-        hearing = asyncio.create_task(hear())
+        receiving = asyncio.create_task(receive())
         yield pb.WatchResponse(revision=7, is_snapshot=True, lease_ms=self.lease_ms)
         await self.finish.wait()
-        hearing.cancel()
+        receiving.cancel()
 
-    async def heard_event(self, kind):
-        """The next message of this kind; what comes before it is dropped."""
-        while (heard := await self.heard.get()).WhichOneof("event") != kind:
+    async def next_request(self, kind):
+        """Returns the next request of this kind; drops those before it."""
+        while (request := await self.requests.get()).WhichOneof("event") != kind:
             pass
-        return heard
+        return request
 
 
-def test_a_watch_registers_first_then_acknowledges_what_it_was_told_to():
+def test_a_watch_registers_first_and_then_sends_acknowledgements():
     async def body():
         service = ScriptedService()
-        async with served(service) as address, open_channel(address) as channel:
+        async with serve(service) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(GATEWAY)
             change = await anext(aiter(watch))
             assert (change.revision, change.is_snapshot) == (7, True)
-            assert (await service.heard.get()).register_gateway.node_id == 0
+            assert (await service.requests.get()).register_gateway.node_id == 0
             watch.acknowledge(5)
             watch.acknowledge(7)
-            while (heard := await service.heard.get()).WhichOneof("event") == "heartbeat":
+            while (request := await service.requests.get()).WhichOneof("event") == "heartbeat":
                 pass
-            assert heard.acknowledged_revision == 7
+            assert request.acknowledged_revision == 7
             await watch.close()
 
     run(body)
 
 
-def test_a_watch_with_nothing_to_say_sends_heartbeats_within_the_lease():
+def test_an_idle_watch_sends_heartbeats_within_the_lease():
     async def body():
         service = ScriptedService(lease_ms=30)
-        async with served(service) as address, open_channel(address) as channel:
+        async with serve(service) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(GATEWAY)
             await anext(aiter(watch))
-            events = [(await service.heard.get()).WhichOneof("event") for _ in range(4)]
+            events = [(await service.requests.get()).WhichOneof("event") for _ in range(4)]
             assert events == ["register_gateway", "heartbeat", "heartbeat", "heartbeat"]
             await watch.close()
 
@@ -75,7 +75,7 @@ def test_a_watch_with_nothing_to_say_sends_heartbeats_within_the_lease():
 def test_a_service_that_ends_the_watch_is_unavailable():
     async def body():
         service = ScriptedService()
-        async with served(service) as address, open_channel(address) as channel:
+        async with serve(service) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(GATEWAY)
             changes = aiter(watch)
             await anext(changes)
@@ -87,9 +87,9 @@ def test_a_service_that_ends_the_watch_is_unavailable():
     run(body)
 
 
-def test_where_nobody_listens_a_watch_fails_at_once():
+def test_a_watch_at_a_closed_port_fails_at_once():
     async def body():
-        async with served(ScriptedService()) as address:
+        async with serve(ScriptedService()) as address:
             pass
         async with open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(GATEWAY)
@@ -100,34 +100,34 @@ def test_where_nobody_listens_a_watch_fails_at_once():
     run(body)
 
 
-def test_reports_go_out_beside_acknowledgements():
+def test_reports_are_sent_beside_acknowledgements():
     async def body():
         service = ScriptedService()
         report = MemberReport((LogLoad(bytes(16), 3, 1_000, 10),), (MoveProgress(7, 5, 9),))
-        async with served(service) as address, open_channel(address) as channel:
+        async with serve(service) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(Member("p", "a:1"))
             await anext(aiter(watch))
             watch.report(report)
             watch.acknowledge(7)
-            assert (await service.heard_event("acknowledged_revision")).acknowledged_revision == 7
-            heard = await service.heard_event("report")
-            assert report_from_message(heard.report) == report
+            assert (await service.next_request("acknowledged_revision")).acknowledged_revision == 7
+            request = await service.next_request("report")
+            assert report_from_message(request.report) == report
             await watch.close()
 
     run(body)
 
 
-def test_reports_that_wait_to_be_sent_become_one_with_the_newest_word_on_each_thing():
+def test_queued_reports_are_merged_with_the_newest_value_of_each_entry():
     async def body():
         service = ScriptedService()
-        async with served(service) as address, open_channel(address) as channel:
+        async with serve(service) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(Member("p", "a:1"))
-            # Nothing is sent before somebody reads.
+            # Nothing is sent before the watch is read.
             watch.report(MemberReport((LogLoad(bytes(16), 0, 1, 1), LogLoad(bytes(16), 1, 1, 1))))
             watch.report(MemberReport((LogLoad(bytes(16), 1, 2, 2),), (MoveProgress(7, 5, 9),)))
             await anext(aiter(watch))
-            heard = await service.heard_event("report")
-            assert report_from_message(heard.report) == MemberReport(
+            request = await service.next_request("report")
+            assert report_from_message(request.report) == MemberReport(
                 (LogLoad(bytes(16), 0, 1, 1), LogLoad(bytes(16), 1, 2, 2)), (MoveProgress(7, 5, 9),)
             )
             await watch.close()
@@ -135,7 +135,7 @@ def test_reports_that_wait_to_be_sent_become_one_with_the_newest_word_on_each_th
     run(body)
 
 
-def test_a_refused_registration_is_told_apart_from_a_service_that_is_away():
+def test_a_refused_registration_differs_from_an_unreachable_service():
     class Service(ScriptedService):
         async def Watch(self, requests, context):  # noqa: N802
             await anext(requests)
@@ -143,7 +143,7 @@ def test_a_refused_registration_is_told_apart_from_a_service_that_is_away():
             yield
 
     async def body():
-        async with served(Service()) as address, open_channel(address) as channel:
+        async with serve(Service()) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(Member("p", "a:1"))
             with pytest.raises(RegistrationRefused, match="the volume is another's"):
                 await anext(aiter(watch))
@@ -152,10 +152,10 @@ def test_a_refused_registration_is_told_apart_from_a_service_that_is_away():
     run(body)
 
 
-def test_a_bug_in_what_is_sent_ends_the_watch_at_once(caplog):
+def test_a_report_that_cannot_be_encoded_ends_the_watch_at_once(caplog):
     async def body():
         service = ScriptedService()
-        async with served(service) as address, open_channel(address) as channel:
+        async with serve(service) as address, open_channel(address) as channel:
             watch = GrpcMetadata(channel).watch(GATEWAY)
             changes = aiter(watch)
             await anext(changes)

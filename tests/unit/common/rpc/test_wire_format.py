@@ -10,7 +10,7 @@ BATCHES = pb.FetchResult.BATCHES_FIELD_NUMBER
 
 
 @given(st.binary(max_size=300), st.integers(-1, 2**63 - 1), st.integers(-1, 2**31 - 1))
-def test_a_field_is_found_in_what_protobuf_wrote(batches, offset, epoch):
+def test_a_field_is_found_in_a_message_of_protobuf(batches, offset, epoch):
     message = pb.FetchResult(batches=batches, high_watermark=offset, leader_epoch=epoch)
     rest, found = split(memoryview(message.SerializeToString()), BATCHES)
     assert b"".join(found) == batches
@@ -19,25 +19,25 @@ def test_a_field_is_found_in_what_protobuf_wrote(batches, offset, epoch):
 
 
 @given(st.binary(max_size=300))
-def test_protobuf_finds_a_field_that_was_joined_to_a_message(batches):
+def test_protobuf_reads_a_field_that_was_joined_to_a_message(batches):
     head = pb.FetchResult(high_watermark=7).SerializeToString()
     data = head + delimited_head(BATCHES, len(batches)) + batches
     assert pb.FetchResult.FromString(data) == pb.FetchResult(high_watermark=7, batches=batches)
 
 
-def test_what_is_found_is_not_copied():
+def test_a_found_field_is_not_copied():
     data = memoryview(delimited_head(BATCHES, 3) + b"abc")
     _, (found,) = split(data, BATCHES)
     assert found.obj is data.obj
 
 
-def test_fields_of_every_wire_type_are_passed_over():
+def test_other_fields_of_every_wire_type_are_skipped():
     other = b"\x09" + bytes(8) + b"\x15" + bytes(4) + b"\x18\x80\x01"
     assert split(memoryview(other + b"\x32\x01z"), BATCHES) == (other, [b"z"])
 
 
 @given(st.binary(max_size=40))
-def test_anything_else_is_a_decode_error(data):
+def test_other_bytes_are_fields_or_a_decode_error(data):
     try:
         rest, found = split(memoryview(data), BATCHES)
     except DecodeError:

@@ -14,7 +14,7 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def test_results_are_in_the_order_of_the_items_whichever_call_ends_first():
+def test_results_are_in_the_order_of_the_items_and_not_of_the_ends_of_calls():
     async def test():
         async def call(number):
             for _ in range(10 - number % 10):
@@ -27,14 +27,14 @@ def test_results_are_in_the_order_of_the_items_whichever_call_ends_first():
     run(test)
 
 
-def test_few_calls_are_in_flight_and_other_tasks_run_in_between():
+def test_calls_in_flight_are_bounded_and_other_tasks_run_in_between():
     async def test():
-        in_flight = most = iterations = 0
+        in_flight = in_flight_max = iterations = 0
 
         async def call(_):
-            nonlocal in_flight, most
+            nonlocal in_flight, in_flight_max
             in_flight += 1
-            most = max(most, in_flight)
+            in_flight_max = max(in_flight_max, in_flight)
             await asyncio.sleep(0)
             in_flight -= 1
 
@@ -47,7 +47,7 @@ def test_few_calls_are_in_flight_and_other_tasks_run_in_between():
         ticking = asyncio.create_task(tick())
         await gather_bounded(call, range(20_000))
         ticking.cancel()
-        assert most <= 1000
+        assert in_flight_max <= 1000
         assert iterations >= 20_000 / 50
 
     run(test)
@@ -98,17 +98,17 @@ def test_an_error_cancels_the_other_calls():
 
 def test_a_cancelled_caller_cancels_all_calls():
     async def test():
-        begun, ended = [], []
+        started, ended = [], []
 
         async def call(number):
-            begun.append(number)
+            started.append(number)
             try:
                 await asyncio.Event().wait()
             finally:
                 ended.append(number)
 
         waiting = asyncio.create_task(gather_bounded(call, range(10)))
-        while len(begun) < 10:  # noqa: ASYNC110
+        while len(started) < 10:  # noqa: ASYNC110
             await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -136,9 +136,9 @@ def test_long_work_yields_to_other_tasks_and_short_work_does_not(monkeypatch):
                 order.append("other")
                 await asyncio.sleep(0)
 
-        others = asyncio.create_task(other())
+        ticking = asyncio.create_task(other())
         await map_cooperatively(work, range(7))
-        others.cancel()
+        ticking.cancel()
         assert order == [0, 1, 2, "other", 3, 4, 5, "other", 6]
         assert await map_cooperatively(str, range(3)) == ["0", "1", "2"]
 

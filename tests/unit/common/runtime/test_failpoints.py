@@ -10,10 +10,10 @@ PROGRAM = """
 import asyncio, logging
 from common.runtime.failpoints import reach
 logging.basicConfig(format="%(message)s")
-async def go():
+async def main():
     await reach("a.place")
-    print("past it", flush=True)
-asyncio.run(go())
+    print("passed", flush=True)
+asyncio.run(main())
 """
 
 
@@ -29,9 +29,9 @@ def start(failpoints):
 
 
 @pytest.mark.parametrize("failpoints", [None, "", "another.place=kill"])
-def test_a_failpoint_that_is_not_set_does_nothing(failpoints):
+def test_a_failpoint_does_nothing_unless_it_is_set(failpoints):
     with start(failpoints) as process:
-        assert process.communicate(timeout=60) == ("past it\n", "")
+        assert process.communicate(timeout=60) == ("passed\n", "")
 
 
 def test_a_process_kills_itself_at_its_failpoint():
@@ -48,4 +48,4 @@ def test_a_process_waits_at_its_failpoint_as_long_as_the_file_exists(tmp_path):
         assert process.stderr.readline() == "failpoint a.place\n"
         assert process.poll() is None
         file.unlink()
-        assert process.communicate(timeout=60) == ("past it\n", "")
+        assert process.communicate(timeout=60) == ("passed\n", "")

@@ -4,7 +4,7 @@ from common.runtime.notifier import Notifier
 from tests.support.virtual_time import run_in_virtual_time
 
 
-def test_a_change_wakes_all_waiting_tasks_and_none_that_waits_later():
+def test_a_notification_wakes_all_waiting_tasks_and_no_later_one():
     async def scenario() -> None:
         changes, loop = Notifier(), asyncio.get_running_loop()
         waiting = [asyncio.create_task(changes.wait(10)) for _ in range(2)]

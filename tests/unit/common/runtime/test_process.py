@@ -12,19 +12,19 @@ PROGRAM = """
 import asyncio, sys
 from common.runtime.process import ProcessSettings, run
 
-class Trouble(Exception):
+class StartFailed(Exception):
     pass
 
 async def main(stop):
-    if sys.argv[1] == "troubled":
-        raise Trouble("no room")
+    if sys.argv[1] == "failing":
+        raise StartFailed("no space")
     print(type(asyncio.get_running_loop()).__module__, flush=True)
     await stop.wait()
     print("draining", flush=True)
-    if sys.argv[1] == "stubborn":
+    if sys.argv[1] == "hanging":
         await asyncio.Event().wait()
 
-status = run("program", main, ProcessSettings(), cannot_run=(Trouble,))
+status = run("program", main, ProcessSettings(), cannot_run=(StartFailed,))
 print("ended", flush=True)
 sys.exit(status)
 """
@@ -32,27 +32,27 @@ sys.exit(status)
 
 @pytest.fixture
 def start():
-    """Starts the program; waits until its loop runs."""
-    started = []
+    """Starts the program in a mode; waits for its first line."""
+    processes = []
 
-    def start(manner):
+    def start(mode):
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, manner],
+            [sys.executable, "-c", PROGRAM, mode],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        started.append(process)
+        processes.append(process)
         return process, process.stdout.readline().strip()
 
     yield start
-    for process in started:
+    for process in processes:
         process.kill()
         process.communicate()
 
 
 def test_every_process_raises_its_descriptor_limit(start):
-    process, _ = start("polite")
+    process, _ = start("stopping")
     limits = Path(f"/proc/{process.pid}/limits").read_text()
     _, _, _, soft, hard, _ = re.search("Max open files.*", limits)[0].split()
     assert soft == hard
@@ -67,16 +67,18 @@ atexit.register(print, "at exit")
 thread = threading.Thread(target=end_process, args=("the disk is broken",))
 thread.start()
 thread.join()
-print("after it")
+print("after the end")
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "CRITICAL common.runtime.process: ending the process: the disk is broken" in ended.stderr
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert (
+        "CRITICAL common.runtime.process: ending the process: the disk is broken" in result.stderr
+    )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_stops_the_process_gracefully(start, number):
-    process, loop = start("polite")
+    process, loop = start("stopping")
     process.send_signal(number)
     out, err = process.communicate()
     assert loop.startswith("uvloop")
@@ -86,7 +88,7 @@ def test_a_signal_stops_the_process_gracefully(start, number):
 
 
 def test_a_second_signal_ends_the_process_at_once(start):
-    process, _ = start("stubborn")
+    process, _ = start("hanging")
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "draining\n"
     process.send_signal(signal.SIGINT)
@@ -94,8 +96,8 @@ def test_a_second_signal_ends_the_process_at_once(start):
 
 
 def test_an_error_at_the_start_is_printed_in_a_line(start):
-    process, first_line = start("troubled")
+    process, first_line = start("failing")
     _, err = process.communicate()
     assert first_line == "ended"
-    assert err == "program: no room\n"
+    assert err == "program: no space\n"
     assert process.returncode == 1

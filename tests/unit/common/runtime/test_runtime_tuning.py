@@ -22,9 +22,9 @@ print(limit)
 @pytest.mark.parametrize(("soft", "hard", "is_low"), [(256, 8192, False), (256, 1024, True)])
 def test_the_soft_descriptor_limit_is_raised_and_a_low_one_logged(soft, hard, is_low):
     command = [sys.executable, "-c", LIMITED, str(soft), str(hard)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(ended.stdout) == hard
-    assert ("WARNING" in ended.stderr and str(hard) in ended.stderr) == is_low
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(result.stdout) == hard
+    assert ("WARNING" in result.stderr and str(hard) in result.stderr) == is_low
 
 
 def test_present_objects_are_frozen_and_all_thresholds_are_raised():

@@ -6,8 +6,8 @@ import pytest
 from common.runtime.single_flight import SingleFlight
 
 
-class Requests:
-    """Each call returns its number when `gate` is open, or raises `error`."""
+class FakeRequests:
+    """Each call waits for `gate`, then returns its number or raises `error`."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -25,7 +25,7 @@ class Requests:
 
 def run(scenario) -> None:
     async def within_limits() -> None:
-        requests = Requests()
+        requests = FakeRequests()
         async with asyncio.timeout(60):
             await scenario(SingleFlight(requests), requests)
 
@@ -55,7 +55,7 @@ def test_a_cancelled_caller_does_not_end_the_request_of_the_others():
     run(scenario)
 
 
-def test_an_error_reaches_all_callers_and_the_next_one_tries_again():
+def test_an_error_reaches_all_callers_and_the_next_one_makes_another_request():
     async def scenario(flight, requests) -> None:
         requests.error = ValueError("down")
         requests.gate.set()
@@ -67,7 +67,7 @@ def test_an_error_reaches_all_callers_and_the_next_one_tries_again():
     run(scenario)
 
 
-def test_a_failed_prefetch_is_not_logged_and_the_next_run_tries_again():
+def test_a_failed_prefetch_is_not_logged_and_the_next_run_makes_another_request():
     async def scenario(flight, requests) -> None:
         unhandled = []
         asyncio.get_running_loop().set_exception_handler(

@@ -34,7 +34,7 @@ def test_append_arrives_as_it_was_sent(epoch, batch):
     assert append_from_message(message, 0) == Append(LOG, bytes(batch), epoch)
 
 
-def test_leader_epoch_is_absent_where_it_is_not_checked():
+def test_missing_leader_epoch_is_read_as_no_epoch():
     message = pb.Append(topic_id=TOPIC_ID, partition=3, batch=b"batch")
     assert append_from_message(message, 5) == Append(LOG, b"batch", NO_LEADER_EPOCH)
     message.leader_epoch = 0
@@ -42,12 +42,12 @@ def test_leader_epoch_is_absent_where_it_is_not_checked():
 
 
 @pytest.mark.parametrize(
-    ("sent", "arrives"),
+    ("acks", "sent_acks"),
     [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)],
 )
-def test_appends_without_acks_are_sent_with_those_of_the_leader(sent, arrives):
-    (message,) = append_request([(5, Append(LOG, b"x"), sent)]).appends
-    assert acks_from_message(message) == arrives
+def test_appends_without_acks_are_sent_with_those_of_the_leader(acks, sent_acks):
+    (message,) = append_request([(5, Append(LOG, b"x"), acks)]).appends
+    assert acks_from_message(message) == sent_acks
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_records_of_impossible_times_are_malformed(times):
         *(AppendResult(refusal=refusal, leader_epoch=4) for refusal in Refusal),
         AppendResult(
             refusal=Refusal.INVALID_RECORD,
-            message="words",
+            message="text",
             record_errors=(RecordError(2, "no key"), RecordError(3)),
         ),
     ],
@@ -130,17 +130,17 @@ def test_results_have_the_fields_of_the_proto():
     ]
     refused = AppendResult(
         refusal=Refusal.INVALID_RECORD,
-        message="why",
-        record_errors=[RecordError(4, "that one"), RecordError(5)],
+        message="reason",
+        record_errors=[RecordError(4, "no key"), RecordError(5)],
     )
     (result,) = append_response([(3, refused)]).results
     assert result == pb.AppendResult(
         append_id=3,
         refused=pb.Refused(
             refusal=pb.REFUSAL_INVALID_RECORD,
-            message="why",
+            message="reason",
             record_errors=[
-                pb.RecordError(batch_index=4, message="that one"),
+                pb.RecordError(batch_index=4, message="no key"),
                 pb.RecordError(batch_index=5),
             ],
             leader_epoch=-1,

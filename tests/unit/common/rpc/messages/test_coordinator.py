@@ -14,8 +14,8 @@ OFFSETS = [
 ]
 
 
-def sent(message):
-    """The message as it arrives at the other end."""
+def over_the_wire(message):
+    """Returns the message as the other end receives it."""
     return type(message).FromString(message.SerializeToString())
 
 
@@ -30,10 +30,10 @@ def sent(message):
 def test_commits_arrive_unchanged(request_):
     message = pb.CommitOffsetsRequest()
     messages.write_commit(message, request_)
-    assert messages.read_commit(sent(message)) == request_
+    assert messages.read_commit(over_the_wire(message)) == request_
 
 
-def test_a_number_that_has_no_room_is_the_callers_error():
+def test_a_number_out_of_range_is_a_value_error():
     commit = OffsetToCommit("orders", 0, 1, retention_ms=2**63)
     with pytest.raises(ValueError, match="range"):
         messages.write_commit(pb.CommitOffsetsRequest(), CommitOffsets("g", [commit]))
@@ -46,7 +46,7 @@ def test_a_number_that_has_no_room_is_the_callers_error():
 def test_heartbeats_arrive_unchanged(request_):
     message = pb.GroupHeartbeat()
     messages.write_heartbeat(message, request_)
-    assert messages.read_heartbeat(sent(message)) == request_
+    assert messages.read_heartbeat(over_the_wire(message)) == request_
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_heartbeats_arrive_unchanged(request_):
 def test_commit_results_arrive_unchanged(result):
     message = pb.CommitResult()
     messages.write_commit_result(message, result)
-    assert messages.read_commit_result(sent(message)) == result
+    assert messages.read_commit_result(over_the_wire(message)) == result
 
 
 @pytest.mark.parametrize("refusal", [None, GroupRefusal.ILLEGAL_GENERATION])
 def test_heartbeat_results_arrive_unchanged(refusal):
     message = pb.HeartbeatTaken()
     messages.write_heartbeat_result(message, HeartbeatTaken(refusal))
-    assert messages.read_heartbeat_result(sent(message)) == HeartbeatTaken(refusal)
+    assert messages.read_heartbeat_result(over_the_wire(message)) == HeartbeatTaken(refusal)
 
 
 def test_an_unknown_refusal_is_an_error():

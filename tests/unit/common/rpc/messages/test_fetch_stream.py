@@ -52,7 +52,7 @@ def test_large_response_is_cut_between_batches():
     watermarks = [result.high_watermark for piece in pieces for result in piece.results]
     assert watermarks == [10, 0, -1, 20, 0]
     assert b"".join(piece.results[0].batches for piece in pieces[:2]) == b"".join(first)
-    # Batches that have left need not stay in memory.
+    # Batches that have been sent are released.
     assert not any(result.records for result in results)
 
 

@@ -30,36 +30,36 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 ID = bytes(range(16))
 CLIENT = GroupClient("a client", "/10.0.0.1")
 
-BEAT = GroupHeartbeat("g", "m", 1)
+HEARTBEAT = GroupHeartbeat("g", "m", 1)
 COMMIT = CommitOffsets("g", [])
-CONSUMER_BEAT = ConsumerHeartbeat("g", "m", 3)
+CONSUMER_HEARTBEAT = ConsumerHeartbeat("g", "m", 3)
 
 
-def sent(message):
-    """The message as it arrives at the other end."""
+def over_the_wire(message):
+    """Returns the message as the other end receives it."""
     return type(message).FromString(message.SerializeToString())
 
 
-def sent_request(request):
+def transfer_request(request):
     call = call_format(request)
     message = call.request_message()
     call.write_request(message, request)
-    return call.read_requests(sent(message))
+    return call.read_requests(over_the_wire(message))
 
 
-def sent_reply(request, reply):
+def transfer_reply(request, reply):
     call = call_format(request)
     message = call.reply_message()
     call.write_reply(message, reply)
-    return call.read_reply(sent(message))
+    return call.read_reply(over_the_wire(message))
 
 
 @pytest.mark.parametrize(
     "request_",
     [
         COMMIT,
-        BEAT,
-        CONSUMER_BEAT,
+        HEARTBEAT,
+        CONSUMER_HEARTBEAT,
         ConsumerHeartbeat(
             "g",
             "m",
@@ -85,19 +85,21 @@ def sent_reply(request, reply):
     ],
 )
 def test_requests_arrive_unchanged(request_):
-    assert sent_request(request_) == [request_]
+    assert transfer_request(request_) == [request_]
 
 
 @pytest.mark.parametrize(
     ("request_", "reply"),
     [
         (COMMIT, CommitResult([], GroupRefusal.NOT_COORDINATOR)),
-        (BEAT, HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)),
-        (CONSUMER_BEAT, ConsumerHeartbeatTaken()),
-        (CONSUMER_BEAT, ConsumerHeartbeatTaken("m", 2, 5000, [OwnedPartitions(ID, [0, 1])])),
+        (HEARTBEAT, HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)),
+        (CONSUMER_HEARTBEAT, ConsumerHeartbeatTaken()),
+        (CONSUMER_HEARTBEAT, ConsumerHeartbeatTaken("m", 2, 5000, [OwnedPartitions(ID, [0, 1])])),
         (
-            CONSUMER_BEAT,
-            ConsumerHeartbeatTaken(refusal=GroupRefusal.UNKNOWN_MEMBER_ID, message="who?"),
+            CONSUMER_HEARTBEAT,
+            ConsumerHeartbeatTaken(
+                refusal=GroupRefusal.UNKNOWN_MEMBER_ID, message="unknown member"
+            ),
         ),
         *(
             (request, replace(request.refused(GroupRefusal.INVALID_GROUP_ID), **members))
@@ -110,7 +112,7 @@ def test_requests_arrive_unchanged(request_):
     ],
 )
 def test_replies_arrive_unchanged(request_, reply):
-    assert sent_reply(request_, reply) == reply
+    assert transfer_reply(request_, reply) == reply
 
 
 def test_one_message_holds_several_groups():

@@ -53,15 +53,15 @@ def test_epoch_queries_and_ends_arrive_as_they_were_sent():
 
 def test_logs_and_their_descriptions_arrive_as_they_were_sent():
     assert logs_from_message(logs_to_message([LOG])) == [LOG]
-    described = [
+    descriptions = [
         LogDescription(LOG, 1, 2, 3, 4, 5, 6),
         LogDescription(LOG, refusal=Refusal.UNKNOWN_TOPIC_OR_PARTITION),
     ]
-    assert descriptions_from_message(descriptions_to_message(described)) == described
+    assert descriptions_from_message(descriptions_to_message(descriptions)) == descriptions
 
 
 def test_description_has_the_fields_of_the_proto():
-    (description,) = descriptions_to_message([LogDescription(LOG, 1, 2, 3, 4, 5, 6, "why")]).logs
+    (description,) = descriptions_to_message([LogDescription(LOG, 1, 2, 3, 4, 5, 6, "reason")]).logs
     assert description == pb.LogDescription(
         topic_id=TOPIC_ID,
         partition=3,
@@ -71,5 +71,5 @@ def test_description_has_the_fields_of_the_proto():
         size_bytes=4,
         leader_epoch=5,
         producer_count=6,
-        uncleanable="why",
+        uncleanable="reason",
     )

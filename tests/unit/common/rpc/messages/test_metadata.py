@@ -48,15 +48,15 @@ def over_the_wire(message):
                 moves_gone=(1, 2**41),
                 broker_configs={"a": "1"},
             ),
-            id="with everything",
+            id="all fields",
         ),
-        pytest.param(ClusterChange(revision=0, cluster_id=""), id="with nothing"),
+        pytest.param(ClusterChange(revision=0, cluster_id=""), id="no fields"),
         pytest.param(
-            ClusterChange(revision=1, cluster_id="c", broker_configs={}), id="with no configs"
+            ClusterChange(revision=1, cluster_id="c", broker_configs={}), id="empty configs"
         ),
     ],
 )
-def test_a_change_comes_through_as_it_was(change):
+def test_a_change_arrives_as_it_was_sent(change):
     message = over_the_wire(messages.change_to_message(change, lease_ms=5))
     assert message.lease_ms == 5
     assert messages.change_from_message(message) == change
@@ -71,7 +71,7 @@ def test_a_change_comes_through_as_it_was(change):
         NewTopic("t", assignments={0: (1, 2), 1: ()}),
     ],
 )
-def test_a_new_topic_comes_through_as_it_was(topic):
+def test_a_new_topic_arrives_as_it_was_sent(topic):
     message = over_the_wire(messages.new_topic_to_message(topic))
     assert messages.new_topic_from_message(message) == topic
 
@@ -81,18 +81,18 @@ def test_a_new_topic_comes_through_as_it_was(topic):
     [
         TopicResult(),
         TopicResult("t", bytes(16), TOPIC),
-        TopicResult("", b"", refusal=TopicRefusal.TIMED_OUT, message="late"),
-        *(TopicResult("t", refusal=refusal, message="why") for refusal in TopicRefusal),
+        TopicResult("", b"", refusal=TopicRefusal.TIMED_OUT, message="timed out"),
+        *(TopicResult("t", refusal=refusal, message="reason") for refusal in TopicRefusal),
     ],
 )
-def test_a_result_comes_through_as_it_was(result):
+def test_a_result_arrives_as_it_was_sent(result):
     message = over_the_wire(messages.result_to_message(result))
     assert messages.result_from_message(message) == result
 
 
 def test_refusals_have_the_same_names_and_numbers_on_the_wire():
-    on_the_wire = {
+    proto_numbers = {
         name.removeprefix("TOPIC_REFUSAL_"): number for name, number in pb.TopicRefusal.items()
     }
-    ours = {refusal.name: refusal.value for refusal in TopicRefusal}
-    assert on_the_wire == {"UNSPECIFIED": 0, **ours}
+    port_numbers = {refusal.name: refusal.value for refusal in TopicRefusal}
+    assert proto_numbers == {"UNSPECIFIED": 0, **port_numbers}

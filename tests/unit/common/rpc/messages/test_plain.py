@@ -14,7 +14,7 @@ VALUES = [
     JoinGroup(
         "g", "m", "consumer", [GroupProtocol("range", b"\xff"), GroupProtocol("", b"")], 1, 2
     ),
-    JoinGroup("g", "", "", [], 1, 2, "i", GroupClient("c", "/h"), "why", False, True),
+    JoinGroup("g", "", "", [], 1, 2, "i", GroupClient("c", "/h"), "reason", False, True),
     DescribedGroup("g", members=[DescribedMember("m", None, GroupClient())]),
     DescribedGroup("g", members=[], refusal=GroupRefusal.GROUP_ID_NOT_FOUND),
     CommitResult([None, GroupRefusal.OFFSET_METADATA_TOO_LARGE, None]),
@@ -25,14 +25,14 @@ VALUES = [
     ConsumerHeartbeat("g", "m", -1, None, "", 5, [], "", "uniform", []),
     ConsumerHeartbeat("g", "m", 4, owned=[OwnedPartitions(bytes(16), [1])]),
 ]
-#: Messages that have another name than their class: requests of a method.
+#: Classes whose message has the suffix `Request`.
 REQUESTS = {
     "JoinGroup", "SyncGroup", "LeaveGroup", "ListGroups", "CommitOffsets", "FetchOffsets",
     "DeleteOffsets", "ConsumerHeartbeat",
 }  # fmt: skip
-#: Requests that are a group id in the message `GroupIds`.
+#: Requests that are sent as a group id in the message `GroupIds`.
 BY_GROUP_ID = {"DescribeGroup", "DescribeConsumerGroup", "DeleteGroup"}
-#: Messages that have another name than their class: the rest.
+#: Classes whose message has another name.
 RENAMED = {"DescribedConsumerGroup": "ConsumerGroup", "DescribedConsumerMember": "ConsumerMember"}
 
 
@@ -47,37 +47,40 @@ def over_the_wire(value):
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_a_value_comes_through_as_it_was(value):
+def test_a_value_arrives_as_it_was_sent(value):
     assert from_message(over_the_wire(value), type(value)) == value
 
 
 def classes_of(module):
     return [
-        one
-        for one in vars(module).values()
-        if dataclasses.is_dataclass(one) and one.__module__ == module.__name__
+        cls
+        for cls in vars(module).values()
+        if dataclasses.is_dataclass(cls) and cls.__module__ == module.__name__
     ]
 
 
 @pytest.mark.parametrize(
     "cls",
     [
-        one
+        cls
         for module in (classic_groups, group_offsets, consumer_groups)
-        for one in classes_of(module)
-        if one.__name__ not in BY_GROUP_ID
+        for cls in classes_of(module)
+        if cls.__name__ not in BY_GROUP_ID
     ],
 )
 def test_every_class_of_the_port_has_a_message_with_its_fields(cls):
-    ours = [field.name for field in dataclasses.fields(cls)]
-    assert [field.name for field in message_type(cls).DESCRIPTOR.fields] == ours
+    names = [field.name for field in dataclasses.fields(cls)]
+    assert [field.name for field in message_type(cls).DESCRIPTOR.fields] == names
 
 
 def test_refusals_have_the_same_names_and_numbers_on_the_wire():
-    on_the_wire = {
+    proto_numbers = {
         name.removeprefix("GROUP_REFUSAL_"): number for name, number in pb.GroupRefusal.items()
     }
-    assert on_the_wire == {"UNSPECIFIED": 0, **{one.name: one.value for one in GroupRefusal}}
+    assert proto_numbers == {
+        "UNSPECIFIED": 0,
+        **{refusal.name: refusal.value for refusal in GroupRefusal},
+    }
 
 
 def test_a_number_that_no_enum_has_is_an_error():

@@ -23,17 +23,17 @@ def over_the_wire(message):
     return type(message).FromString(message.SerializeToString())
 
 
-def a_move(phase=MovePhase.PREPARE):
+def move(phase=MovePhase.PREPARE):
     return Move(2**40, bytes(range(16)), 9_999, "p-0", "p-1", 2**31 - 1, phase)
 
 
 @pytest.mark.parametrize("phase", MovePhase)
-def test_a_move_comes_through_as_it_was(phase):
-    message = over_the_wire(messages.move_to_message(a_move(phase)))
-    assert messages.move_from_message(message) == a_move(phase)
+def test_a_move_arrives_as_it_was_sent(phase):
+    message = over_the_wire(messages.move_to_message(move(phase)))
+    assert messages.move_from_message(message) == move(phase)
 
 
-def test_a_process_comes_through_as_it_was():
+def test_a_process_arrives_as_it_was_sent():
     process = MemberProcess("p-0", "0123456789abcdef")
     message = over_the_wire(messages.process_to_message(process))
     assert messages.process_from_message(message) == process
@@ -55,7 +55,7 @@ def test_a_phase_of_a_later_release_is_an_error():
         ),
     ],
 )
-def test_a_report_comes_through_as_it_was(report):
+def test_a_report_arrives_as_it_was_sent(report):
     assert messages.report_from_message(over_the_wire(messages.report_to_message(report))) == report
 
 
@@ -69,14 +69,14 @@ def test_a_report_comes_through_as_it_was(report):
                 RingMember(f"p-{state}", "h:1", state, state is RingState.JOINED, 5, 6, 2**50)
                 for state in RingState
             ),
-            (MoveDescription(a_move(), "t", 1, 2**50, 3), MoveDescription(a_move(), "u")),
+            (MoveDescription(move(), "t", 1, 2**50, 3), MoveDescription(move(), "u")),
             waiting_moves=4,
             waiting_bytes=2**45,
             is_rebalancing=True,
         ),
     ],
 )
-def test_a_description_comes_through_as_it_was(ring):
+def test_a_description_arrives_as_it_was_sent(ring):
     assert messages.ring_from_message(over_the_wire(messages.ring_to_message(ring))) == ring
 
 
@@ -85,23 +85,23 @@ def test_a_description_comes_through_as_it_was(ring):
     [
         RingResult(),
         RingResult(lost=(LostPartitions(bytes(16), "t", (0, 7), 9),)),
-        *(RingResult(refusal, "why") for refusal in RingRefusal),
+        *(RingResult(refusal, "reason") for refusal in RingRefusal),
     ],
 )
-def test_a_result_comes_through_as_it_was(result):
+def test_a_result_arrives_as_it_was_sent(result):
     message = over_the_wire(messages.ring_result_to_message(result))
     assert messages.ring_result_from_message(message) == result
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("port_enum", "proto_enum"),
     [
         (MovePhase, pb.MovePhase),
         (RingState, pb.RingState),
         (RingRefusal, pb.RingRefusal),
     ],
 )
-def test_numbers_and_names_are_those_of_the_proto(ours, theirs):
-    known = {one.name: one.value for one in ours}
-    found = {name.split("_", 2)[2]: number for name, number in theirs.items()}
-    assert {**known, "UNSPECIFIED": 0} == found
+def test_numbers_and_names_are_those_of_the_proto(port_enum, proto_enum):
+    port_numbers = {member.name: member.value for member in port_enum}
+    proto_numbers = {name.split("_", 2)[2]: number for name, number in proto_enum.items()}
+    assert {**port_numbers, "UNSPECIFIED": 0} == proto_numbers
