@@ -383,7 +383,7 @@ def test_clients_get_the_addresses_of_all_gateways_for_their_listener(listener, 
     run(scenario)
 
 
-def test_a_second_gateway_with_the_same_node_id_fails_with_the_reason():
+def test_second_gateway_with_the_same_node_id_fails_with_the_reason():
     async def scenario() -> None:
         async with served_metadata() as (core, address):
             stop, grpc_ports = asyncio.Event(), [ReservedPort(), ReservedPort()]

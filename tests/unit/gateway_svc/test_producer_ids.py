@@ -54,7 +54,7 @@ def test_concurrent_callers_get_different_ids_from_shared_blocks():
     run(scenario)
 
 
-def test_the_next_block_is_allocated_before_the_current_one_is_used_up():
+def test_next_block_is_allocated_before_the_current_one_is_used_up():
     async def scenario(ids, blocks) -> None:
         for _ in range(9):
             await ids.next_id()
@@ -67,7 +67,7 @@ def test_the_next_block_is_allocated_before_the_current_one_is_used_up():
     run(scenario)
 
 
-def test_a_failed_allocation_is_raised_and_the_next_call_retries():
+def test_failed_allocation_is_raised_and_the_next_call_retries():
     async def scenario(ids, blocks) -> None:
         blocks.is_down = True
         with pytest.raises(BackendUnavailable):
@@ -78,7 +78,7 @@ def test_a_failed_allocation_is_raised_and_the_next_call_retries():
     run(scenario)
 
 
-def test_a_failed_prefetch_is_not_raised():
+def test_failed_prefetch_is_not_raised():
     async def scenario(ids, blocks) -> None:
         await ids.next_id()
         blocks.is_down = True
@@ -91,7 +91,7 @@ def test_a_failed_prefetch_is_not_raised():
     run(scenario)
 
 
-def test_a_cancelled_caller_does_not_cancel_the_allocation_of_others():
+def test_cancelled_caller_does_not_cancel_the_allocation_of_others():
     async def scenario(ids, blocks) -> None:
         blocks.gate.clear()
         impatient = asyncio.create_task(ids.next_id())

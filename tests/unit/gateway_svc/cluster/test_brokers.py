@@ -53,6 +53,6 @@ def test_broker_has_no_rack_if_it_is_empty():
     assert brokers(cluster.context(9))[1].rack is None
 
 
-def test_the_controller_is_a_broker():
+def test_controller_is_a_broker():
     listed = brokers(FakeCluster().context(9))
     assert controller(listed) in listed

@@ -5,12 +5,12 @@ from gateway_svc.cluster.config_entries import ConfigSource, broker_entries, top
 from gateway_svc.config import GatewaySettings
 
 
-def test_a_topic_has_every_config_of_the_table_in_order():
+def test_topic_has_every_config_of_the_table_in_order():
     names = [entry.name for entry in topic_entries({}, {})]
     assert names == sorted(TOPIC_CONFIGS)
 
 
-def test_a_value_of_the_topic_precedes_the_brokers_and_the_default():
+def test_value_of_the_topic_precedes_the_brokers_and_the_default():
     def cleanup(configs, broker_configs):
         entries = {entry.name: entry for entry in topic_entries(configs, broker_configs)}
         return entries["cleanup.policy"].value, entries["cleanup.policy"].source
@@ -21,7 +21,7 @@ def test_a_value_of_the_topic_precedes_the_brokers_and_the_default():
     assert cleanup({"cleanup.policy": ""}, broker) == ("", ConfigSource.TOPIC)
 
 
-def test_the_first_synonym_has_the_value_and_the_source():
+def test_first_synonym_has_the_value_and_the_source():
     configs = {"retention.ms": "1", "max.message.bytes": "7"}
     for entry in topic_entries(configs, {"log.retention.minutes": "9", "message.max.bytes": "8"}):
         values = [(synonym.source, synonym.value) for synonym in entry.synonyms]
@@ -35,7 +35,7 @@ def test_broker_entries_list_settings_cluster_configs_and_topic_defaults():
     assert {"num.partitions", "message.max.bytes", "log.retention.hours"} <= set(names)
 
 
-def test_a_setting_that_is_not_set_and_has_no_default_has_no_value():
+def test_setting_that_is_not_set_and_has_no_default_has_no_value():
     (rack,) = [
         entry for entry in broker_entries(GatewaySettings(), {}) if entry.name == "broker.rack"
     ]

@@ -20,7 +20,7 @@ def test_current_leaders_list_the_addresses_of_leaders_that_were_named():
     assert [endpoint.host for endpoint in leaders.endpoints.values()] == [f"gateway-{leader_id}"]
 
 
-def test_the_leader_epoch_of_an_unknown_log_is_its_owners():
+def test_leader_epoch_of_an_unknown_log_is_its_owners():
     leaders = CurrentLeaders(FakeCluster().context(10))
     _, epoch = leaders.leader_of(LogId(b"x" * 16, 0), leader_epoch=4)
     assert epoch == 4

@@ -45,7 +45,7 @@ def test_gateway_returns_the_preferred_replica_without_fetching():
         assert not partition.records
 
 
-def test_a_gateway_without_the_listener_is_not_preferred():
+def test_gateway_without_the_listener_is_not_preferred():
     cluster = FakeCluster()
     gateway = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
     cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(gateway,)))
@@ -59,7 +59,7 @@ def test_removed_gateway_is_not_preferred():
     assert preferred_replica("rack-b", cluster.context(11)) is None
 
 
-def test_the_preferred_replica_is_a_replica_in_metadata():
+def test_preferred_replica_is_a_replica_in_metadata():
     # Java's consumer reads from no other (Cluster.nodeIfOnline).
     cluster = FakeCluster()
     request = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
@@ -92,7 +92,7 @@ def test_unknown_partitions_have_their_error_without_a_preferred_replica():
     assert cluster.partitions.described == [LogId(ORDERS.topic_id, 0)]
 
 
-def test_a_refusal_of_the_owner_becomes_its_error():
+def test_refusal_of_the_owner_becomes_its_error():
     cluster = FakeCluster()
     log = LogId(ORDERS.topic_id, 0)
     cluster.partitions.descriptions = [LogDescription(log, refusal=Refusal.NOT_OWNER)]
@@ -100,7 +100,7 @@ def test_a_refusal_of_the_owner_becomes_its_error():
     assert errors(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
 
 
-def test_an_unavailable_owner_is_a_retriable_error():
+def test_unavailable_owner_is_a_retriable_error():
     cluster = FakeCluster()
     cluster.partitions.error = BackendUnavailable("unreachable")
     response = cluster.send(fetch, fetch_request(orders(fetch_partition(0)), rack_id="rack-b"), 11)

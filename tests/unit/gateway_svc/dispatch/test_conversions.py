@@ -74,7 +74,7 @@ def test_bytes_of_a_conversion_count_until_it_has_ended():
     run(test)
 
 
-def test_a_cancelled_caller_does_not_let_a_second_conversion_run_beside_the_first():
+def test_cancelled_caller_does_not_let_a_second_conversion_run_beside_the_first():
     async def test(conversions, memory):
         blocked = BlockedConversion()
         running = asyncio.create_task(conversions.run(blocked))
@@ -91,7 +91,7 @@ def test_a_cancelled_caller_does_not_let_a_second_conversion_run_beside_the_firs
     run(test)
 
 
-def test_a_caller_that_is_cancelled_while_it_waits_starts_no_conversion():
+def test_caller_that_is_cancelled_while_it_waits_starts_no_conversion():
     async def test(conversions, memory):
         blocked, done = BlockedConversion(), []
         running = asyncio.create_task(conversions.run(blocked))
@@ -108,7 +108,7 @@ def test_a_caller_that_is_cancelled_while_it_waits_starts_no_conversion():
     run(test)
 
 
-def test_an_error_is_raised_to_its_caller_and_the_next_conversion_runs():
+def test_error_is_raised_to_its_caller_and_the_next_conversion_runs():
     async def test(conversions, memory):
         def broken(count):
             count(5)

@@ -31,7 +31,7 @@ def test_refuse_if_unavailable_passes_a_response_on():
     assert asyncio.run(handle(REQUEST, FakeCluster().context(4))) == HeartbeatResponse()
 
 
-def test_a_coordinator_operation_responds_with_a_result_or_the_error():
+def test_coordinator_operation_responds_with_a_result_or_the_error():
     async def scenario():
         failed, done = (asyncio.get_running_loop().create_future() for _ in range(2))
         failed.set_exception(BackendUnavailable("gone"))

@@ -31,7 +31,7 @@ def test_wait_returns_none_after_close_and_its_task_continues():
     assert asyncio.run(scenario()) == "continued"
 
 
-def test_a_cancelled_task_cancels_its_wait():
+def test_cancelled_task_cancels_its_wait():
     async def scenario() -> None:
         polls = LongPolls()
         task = asyncio.create_task(polls.wait(asyncio.Event().wait()))
@@ -43,7 +43,7 @@ def test_a_cancelled_task_cancels_its_wait():
     asyncio.run(scenario())
 
 
-def test_a_task_that_is_cancelled_during_close_stays_cancelled():
+def test_task_that_is_cancelled_during_close_stays_cancelled():
     async def scenario() -> None:
         polls = LongPolls()
         task = asyncio.create_task(polls.wait(asyncio.Event().wait()))

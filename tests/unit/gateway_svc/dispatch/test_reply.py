@@ -14,14 +14,14 @@ async def disconnect() -> Parts | None:
     raise Disconnect("no")
 
 
-def test_a_pending_response_must_define_how_it_ends():
+def test_pending_response_must_define_how_it_ends():
     pending = PendingResponse()
     for end in (pending.finish, pending.expire):
         with pytest.raises(NotImplementedError):
             end()
 
 
-def test_a_task_response_returns_what_its_coroutine_returns():
+def test_task_response_returns_what_its_coroutine_returns():
     async def scenario() -> Parts | None:
         reply = TaskResponse(respond())
         await asyncio.wait([reply.future])
@@ -30,7 +30,7 @@ def test_a_task_response_returns_what_its_coroutine_returns():
     assert asyncio.run(scenario()) == [b"response"]
 
 
-def test_a_task_response_disconnects_if_its_coroutine_does():
+def test_task_response_disconnects_if_its_coroutine_does():
     async def scenario() -> None:
         reply = TaskResponse(disconnect())
         await asyncio.wait([reply.future])
@@ -40,7 +40,7 @@ def test_a_task_response_disconnects_if_its_coroutine_does():
         asyncio.run(scenario())
 
 
-def test_a_task_response_cancels_its_coroutine_when_the_client_leaves():
+def test_task_response_cancels_its_coroutine_when_the_client_leaves():
     async def scenario() -> None:
         reply = TaskResponse(respond())
         reply.abandon()

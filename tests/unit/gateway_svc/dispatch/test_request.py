@@ -48,7 +48,7 @@ async def respond_later(producer_id: int) -> InitProducerIdResponse:
     return InitProducerIdResponse(producer_id=producer_id)
 
 
-def test_a_request_that_expects_no_response_gets_none():
+def test_request_that_expects_no_response_gets_none():
     assert send_frames(overlapping(lambda request, context: DoneOperation(None)), frame()) == [None]
 
 
@@ -77,7 +77,7 @@ def test_bug_is_logged_with_a_traceback_and_returned_as_an_error(bug, caplog):
     assert record.exc_info
 
 
-def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
+def test_bug_in_a_request_that_expects_no_response_closes_the_connection():
     silent = overlapping(broken_now, expects_response=False)
     with pytest.raises(Disconnect, match="InitProducerId without a response failed"):
         send_frames(silent, frame())
@@ -91,7 +91,7 @@ def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
         pytest.param(lambda *_: raise_disconnect(), id="at once"),
     ],
 )
-def test_a_handler_may_close_the_connection(ending):
+def test_handler_may_close_the_connection(ending):
     with pytest.raises(Disconnect, match="no"):
         send_frames(overlapping(ending), frame())
 
@@ -104,7 +104,7 @@ def raise_disconnect() -> InitProducerIdResponse:
     raise Disconnect("no")
 
 
-def test_an_expired_request_times_out():
+def test_expired_request_times_out():
     async def scenario() -> Parts | None:
         start = overlapping(lambda request, context: DoneOperation(InitProducerIdResponse()))
         reply = Dispatcher({KEY: start}, FakeCluster().backends).connect(PEER)(frame())
@@ -132,7 +132,7 @@ def test_abandon_is_passed_to_the_operation():
     assert [type(operation) for operation in abandoned] == [Abandonable]
 
 
-def test_a_large_response_is_encoded_in_a_thread_to_the_same_bytes(monkeypatch):
+def test_large_response_is_encoded_in_a_thread_to_the_same_bytes(monkeypatch):
     async def describe_many(request, context):
         groups = [DescribedGroup(group_id=f"{number}") for number in range(request_size)]
         return DescribeGroupsResponse(groups=groups)

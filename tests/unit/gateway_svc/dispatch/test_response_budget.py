@@ -29,7 +29,7 @@ def test_reserve_grants_a_minimum_when_memory_is_used_up():
         assert granted == other == RESPONSE_BYTES_MIN
 
 
-def test_a_reservation_ends_if_its_body_raises():
+def test_reservation_ends_if_its_body_raises():
     budget = ResponseBudget(4 * MIB, lambda: 0)
     with pytest.raises(RuntimeError), budget.reserve(4 * MIB):
         raise RuntimeError

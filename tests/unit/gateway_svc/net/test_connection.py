@@ -247,7 +247,7 @@ class IdleWaiter:
         pass
 
 
-def test_a_connection_that_waits_for_memory_is_resumed_by_the_check_of_timeouts():
+def test_connection_that_waits_for_memory_is_resumed_by_the_check_of_timeouts():
     async def scenario() -> None:
         async with serving(memory_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
@@ -300,7 +300,7 @@ def check_in(server, seconds: float) -> None:
         connection.check_timeouts(now)
 
 
-def test_an_idle_connection_is_closed_and_one_that_waits_for_a_response_is_not():
+def test_idle_connection_is_closed_and_one_that_waits_for_a_response_is_not():
     async def scenario() -> None:
         poll = Poll()
         async with serving(lambda frame: poll, idle_s=100.0) as server:
@@ -319,7 +319,7 @@ def test_an_idle_connection_is_closed_and_one_that_waits_for_a_response_is_not()
     run(scenario)
 
 
-def test_a_client_stuck_in_the_middle_of_a_request_is_closed(caplog):
+def test_connection_stalled_within_a_request_is_closed(caplog):
     async def scenario() -> None:
         async with serving(stalled_s=30.0) as server:
             reader, writer = await server.connect()
@@ -336,7 +336,7 @@ def test_a_client_stuck_in_the_middle_of_a_request_is_closed(caplog):
     assert "no byte transferred for 31 s" in caplog.text
 
 
-def test_a_client_that_does_not_read_its_responses_is_disconnected():
+def test_client_that_does_not_read_its_responses_is_disconnected():
     async def scenario() -> None:
         async with serving(lambda frame: [framed(b"a" * LARGE)], stalled_s=30.0) as server:
             reader, writer = await server.connect()
@@ -351,7 +351,7 @@ def test_a_client_that_does_not_read_its_responses_is_disconnected():
     run(scenario)
 
 
-def test_an_overdue_request_expires_at_the_check_of_timeouts():
+def test_overdue_request_expires_at_the_check_of_timeouts():
     async def scenario() -> None:
         pending: list[PendingEcho] = []
 
@@ -370,7 +370,7 @@ def test_an_overdue_request_expires_at_the_check_of_timeouts():
     run(scenario)
 
 
-def test_a_draining_connection_responds_to_received_requests_and_closes():
+def test_draining_connection_responds_to_received_requests_and_closes():
     async def scenario() -> None:
         pending: list[PendingEcho] = []
 

@@ -51,7 +51,7 @@ def test_connections_from_one_address_have_their_own_limit(caplog):
     assert "max.connections.per.ip" in caplog.text
 
 
-def test_a_connection_that_ends_counts_no_more_against_the_limits():
+def test_closed_connection_does_not_count_against_the_limits():
     async def scenario() -> None:
         async with serving(connections_max=1, connections_per_ip_max=1) as server:
             for _ in range(3):
@@ -64,7 +64,7 @@ def test_a_connection_that_ends_counts_no_more_against_the_limits():
     run(scenario)
 
 
-def test_a_drain_waits_for_responses_and_closes_idle_connections_at_once():
+def test_drain_waits_for_responses_and_closes_idle_connections_at_once():
     async def scenario() -> None:
         pending: list[PendingEcho] = []
 
@@ -90,7 +90,7 @@ def test_a_drain_waits_for_responses_and_closes_idle_connections_at_once():
     run(scenario)
 
 
-def test_a_drain_aborts_connections_that_do_not_finish_in_time(caplog):
+def test_drain_aborts_connections_that_do_not_finish_in_time(caplog):
     async def scenario() -> None:
         async with serving(PendingEcho) as server:
             reader, writer = await server.connect()
@@ -121,7 +121,7 @@ def test_timeouts_of_every_connection_are_checked_repeatedly(monkeypatch):
     run(scenario)
 
 
-def test_a_failing_check_of_one_connection_does_not_stop_the_checks_of_others(caplog, monkeypatch):
+def test_failing_check_of_one_connection_does_not_stop_the_checks_of_others(caplog, monkeypatch):
     async def scenario() -> None:
         monkeypatch.setattr(connections_module, "CHECK_INTERVAL_S", 0.001)
         checked: list[str] = []
@@ -149,7 +149,7 @@ def test_a_failing_check_of_one_connection_does_not_stop_the_checks_of_others(ca
     assert "failed to check the timeouts of bad" in caplog.text
 
 
-def test_a_late_check_is_skipped_once_so_that_pending_bytes_are_received_first(monkeypatch):
+def test_late_check_is_skipped_once_to_receive_pending_bytes_first(monkeypatch):
     """One late check is skipped, but never two in a row."""
     monkeypatch.setattr(connections_module, "CHECK_INTERVAL_S", 0.01)
 

@@ -61,7 +61,7 @@ def test_random_frames_in_random_pieces_are_assembled(receiver):
     assert received == frames
 
 
-def test_an_incomplete_frame_is_reported_as_partial(receiver):
+def test_incomplete_frame_is_reported_as_partial(receiver):
     data = framed(b"abcd")
     for cut in range(1, len(data)):
         assert receive(receiver, data[:cut]) == []
@@ -84,12 +84,12 @@ def test_two_receivers_share_their_scratch_without_mixing_frames():
 
 
 @pytest.mark.parametrize("length", [-1, -(2**31), LIMIT + 1, 2**31 - 1])
-def test_a_length_out_of_range_is_rejected_at_once(receiver, length):
+def test_length_out_of_range_is_rejected_at_once(receiver, length):
     with pytest.raises(ProtocolViolation, match=f"frame of {length} bytes, limit {LIMIT}"):
         receive(receiver, length.to_bytes(4, "big", signed=True))
 
 
-def test_a_frame_of_the_largest_size_is_accepted(receiver):
+def test_frame_of_the_largest_size_is_accepted(receiver):
     assert receive(receiver, framed(b"x" * LIMIT)) == [b"x" * LIMIT]
 
 
@@ -107,7 +107,7 @@ def test_memory_grows_with_received_bytes_and_not_with_an_announced_length():
             break
 
 
-def test_a_frame_does_not_change_while_later_ones_arrive(receiver):
+def test_frame_does_not_change_while_later_ones_arrive(receiver):
     large, small = framed(b"a" * 3000), framed(b"b" * 500)
     kept = []
     for data in (large, small, large.replace(b"a", b"c"), small.replace(b"b", b"d")):

@@ -21,7 +21,7 @@ async def greeting(host: str, port: int) -> bytes:
         return greeted
 
 
-def test_a_free_port_is_known_before_connections_are_accepted():
+def test_free_port_is_known_before_start():
     async def scenario() -> None:
         listener = Listener("A", "127.0.0.1", 0)
         await listener.bind()
@@ -35,7 +35,7 @@ def test_a_free_port_is_known_before_connections_are_accepted():
     run(scenario)
 
 
-def test_an_empty_host_listens_on_every_address():
+def test_empty_host_listens_on_every_address():
     async def scenario() -> None:
         listener = Listener("A", "", 0)
         await listener.bind()
@@ -57,7 +57,7 @@ def _has_ipv6_loopback() -> bool:
         return True
 
 
-def test_a_closed_listener_accepts_nothing():
+def test_closed_listener_accepts_no_connections():
     async def scenario() -> None:
         listener = Listener("A", "127.0.0.1", 0)
         await listener.bind()

@@ -67,7 +67,7 @@ def test_release_counts_what_notified_waiters_acquire_at_once():
     assert [acquirer.may_grow for acquirer in acquirers] == [True, True, True, False]
 
 
-def test_the_overcommit_passes_to_the_longest_waiter():
+def test_overcommit_passes_to_the_longest_waiter():
     memory = exhausted()
     holder, second, third = (FakeConnection(memory) for _ in range(3))
     for connection in (holder, second, third):
@@ -78,7 +78,7 @@ def test_the_overcommit_passes_to_the_longest_waiter():
     assert third.may_grow
 
 
-def test_a_withdrawn_waiter_is_not_notified():
+def test_withdrawn_waiter_is_not_notified():
     memory = exhausted()
     holder, withdrawn, third = (FakeConnection(memory) for _ in range(3))
     for connection in (holder, withdrawn, third):

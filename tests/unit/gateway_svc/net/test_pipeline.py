@@ -136,7 +136,7 @@ def test_responses_that_are_ready_together_are_sent_in_one_write():
     run(scenario)
 
 
-def test_an_exclusive_request_waits_for_earlier_ones_and_holds_back_later_ones():
+def test_exclusive_request_waits_for_earlier_ones_and_holds_back_later_ones():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"exclusive2", b"pending3", b"exclusive4")
         assert fixture.started == [b"pending1", b"exclusive2"]
@@ -152,7 +152,7 @@ def test_an_exclusive_request_waits_for_earlier_ones_and_holds_back_later_ones()
     run(scenario)
 
 
-def test_a_ready_response_waits_for_earlier_ones():
+def test_ready_response_waits_for_earlier_ones():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"ready2")
         assert fixture.sent == []
@@ -162,7 +162,7 @@ def test_a_ready_response_waits_for_earlier_ones():
     run(scenario)
 
 
-def test_a_request_without_a_response_releases_its_bytes():
+def test_request_without_a_response_releases_its_bytes():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"silent1", b"pending2")
         await fixture.finish(b"silent1", b"pending2")
@@ -195,7 +195,7 @@ def test_disconnect_closes_the_connection(frame):
     run(scenario)
 
 
-def test_a_deferred_request_that_disconnects_at_its_start_closes():
+def test_deferred_request_that_disconnects_at_its_start_closes():
     def disconnect() -> None:
         raise Disconnect("refused without a response")
 
@@ -269,7 +269,7 @@ def test_no_request_starts_while_the_client_does_not_read():
     run(scenario)
 
 
-def test_a_pending_response_expires_when_earlier_ones_were_sent():
+def test_pending_response_expires_when_earlier_ones_were_sent():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"pending2")
         now = asyncio.get_running_loop().time()
@@ -333,7 +333,7 @@ def test_unanswered_counts_requests_until_their_response_is_sent():
     run(scenario)
 
 
-def test_a_deferred_request_waits_for_earlier_ones_and_holds_back_later_ones():
+def test_deferred_request_waits_for_earlier_ones_and_holds_back_later_ones():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending-1", b"deferred-2", b"deferred-3", b"ready-4")
         assert b"deferred-2" not in fixture.pending

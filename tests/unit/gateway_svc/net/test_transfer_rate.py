@@ -47,13 +47,13 @@ def test_is_slow_judges_each_window_by_itself():
     assert check(rate, 20, 10_999)
 
 
-def test_a_late_check_does_not_demand_more_bytes():
+def test_late_check_does_not_demand_more_bytes():
     rate = TransferRate()
     check(rate, 0, 0)
     assert not check(rate, 1000, 1000)
 
 
-def test_a_new_window_begins_after_stop():
+def test_new_window_begins_after_stop():
     rate = TransferRate()
     check(rate, 0, 0)
     assert rate.is_measured
@@ -64,7 +64,7 @@ def test_a_new_window_begins_after_stop():
     assert check(rate, 60, 0)
 
 
-def test_a_window_may_become_shorter_between_checks():
+def test_window_may_become_shorter_between_checks():
     rate = TransferRate()
     check(rate, 0, 0)
     assert not check(rate, 5, 999)
@@ -98,7 +98,7 @@ def has_received(connection, byte_count: int) -> bool:
 
 
 @pytest.mark.parametrize(("byte_count", "survives"), [(1, False), (9000, False), (11_000, True)])
-def test_a_request_that_arrives_too_slowly_ends_its_connection(byte_count, survives, caplog):
+def test_request_received_too_slowly_closes_its_connection(byte_count, survives, caplog):
     """30 seconds at 1024 bytes a second are 30720 bytes, in three rounds of 10 seconds."""
 
     async def scenario() -> None:
@@ -116,7 +116,7 @@ def test_a_request_that_arrives_too_slowly_ends_its_connection(byte_count, survi
 
 
 @pytest.mark.parametrize("is_memory_short", [True, False])
-def test_an_incomplete_request_must_arrive_faster_while_others_wait_for_memory(is_memory_short):
+def test_incomplete_request_must_arrive_faster_while_others_wait_for_memory(is_memory_short):
     """3 seconds in place of 30, at 64 KiB a second in place of one."""
 
     async def scenario() -> None:
@@ -138,7 +138,7 @@ def test_an_incomplete_request_must_arrive_faster_while_others_wait_for_memory(i
     run(scenario)
 
 
-def test_a_fast_request_survives_while_others_wait_for_memory():
+def test_fast_request_survives_while_others_wait_for_memory():
     async def scenario() -> None:
         async with serving(stalled_s=36.0, memory_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
@@ -158,7 +158,7 @@ def test_a_fast_request_survives_while_others_wait_for_memory():
 
 
 @pytest.mark.parametrize(("read_bytes", "is_closed"), [(1, True), (8 << 20, False)])
-def test_a_response_that_is_read_too_slowly_ends_its_connection(read_bytes, is_closed):
+def test_response_read_too_slowly_closes_its_connection(read_bytes, is_closed):
     async def scenario() -> None:
         async with serving(lambda frame: [framed(b"a" * (4 * LARGE))], stalled_s=30.0) as server:
             reader, writer = await server.connect()

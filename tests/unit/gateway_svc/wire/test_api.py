@@ -31,7 +31,7 @@ def test_version_is_flexible_since_the_first_flexible_version():
     ]
 
 
-def test_an_api_may_have_no_flexible_version():
+def test_api_may_have_no_flexible_version():
     assert not api_flexible_since(None).is_flexible(9)
 
 

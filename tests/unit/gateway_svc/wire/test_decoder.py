@@ -125,12 +125,12 @@ def test_text_that_is_not_utf_8_is_malformed(text):
 
 
 @pytest.mark.parametrize("count", ["7fffffff", "00000004", "ffffffff", "80000000"])
-def test_a_count_that_the_bytes_cannot_fill_is_refused(count):
+def test_count_larger_than_the_remaining_bytes_is_rejected(count):
     with pytest.raises(ProtocolViolation, match=r"Names\.names"):
         read(Names, f"{count}  0001 61  0001 62", 0)
 
 
-def test_a_examplehas_a_limited_number_of_elements():
+def test_message_has_a_limited_number_of_elements():
     def image(count):
         return (uvarint(count + 1) + b"\1" * count + b"\0").hex()
 

@@ -48,7 +48,7 @@ def spaceless(text):
     return text.replace(" ", "")
 
 
-def test_a_classic_examplehas_fixed_lengths_and_no_tags():
+def test_classic_message_has_fixed_lengths_and_no_tags():
     example = Example(
         part=Part(index=1, note="dropped"), parts=[Part(index=2)], names=["ab"], limit=9
     )
@@ -56,7 +56,7 @@ def test_a_classic_examplehas_fixed_lengths_and_no_tags():
     assert hex_of(example, 0) == spaceless(expected)
 
 
-def test_a_flexible_examplehas_compact_lengths_and_ends_with_tags():
+def test_flexible_message_has_compact_lengths_and_ends_with_tags():
     example = Example(part=Part(index=1), parts=[Part(index=2, note="")], numbers=[7, -1])
     expected = "01 00000001 00 00  02 00000002 01 00  01  03 0007 ffff  00  00"
     assert hex_of(example, 1) == spaceless(expected)
@@ -109,7 +109,7 @@ def test_records_are_separate_parts(records, parts):
     assert b"".join(written).endswith(struct.pack(">i", size) + tail)
 
 
-def test_a_examplewithout_bytes_is_one_empty_part():
+def test_message_without_bytes_is_one_empty_part():
     @message
     class Empty:
         late: int = wire(INT32, since=1, default=0)

@@ -28,7 +28,7 @@ FLEXIBLE = "0016 0002 00000007 0003 6d6531 00  00 0000ea60 00"
 
 @pytest.mark.parametrize("as_view", [False, True], ids=["bytes", "view"])
 @pytest.mark.parametrize(("hex_bytes", "version"), [(CLASSIC, 1), (FLEXIBLE, 2)])
-def test_a_client_id_is_classic_even_in_a_flexible_header(hex_bytes, version, as_view):
+def test_client_id_is_classic_even_in_a_flexible_header(hex_bytes, version, as_view):
     frame = bytes.fromhex(hex_bytes)
     frame = memoryview(frame) if as_view else frame
     header = read_header(frame)
@@ -38,14 +38,14 @@ def test_a_client_id_is_classic_even_in_a_flexible_header(hex_bytes, version, as
 
 
 @pytest.mark.parametrize(("size", "client_id"), [("ffff", None), ("0000", "")])
-def test_a_client_id_may_be_null_or_empty(size, client_id):
+def test_client_id_may_be_null_or_empty(size, client_id):
     frame = bytes.fromhex(f"0012 0000 00000009 {size}")
     header = read_header(frame)
     assert (header.client_id, header.body_offset) == (client_id, 10)
     assert read_request(API_VERSIONS, header, frame) == ApiVersionsRequest()
 
 
-def test_the_header_of_an_unknown_api_and_version_is_parsed():
+def test_header_of_an_unknown_api_and_version_is_parsed():
     header = read_header(bytes.fromhex("7fff 7ffe 80000000 0001 61") + b"body")
     assert header == RequestHeader(0x7FFF, 0x7FFE, -(2**31), "a", 11)
 
@@ -74,7 +74,7 @@ def test_truncated_frame_is_a_violation(hex_bytes):
         pytest.param("0016 0001 00000007 0002 c328", id="client id that is not UTF-8"),
     ],
 )
-def test_a_bad_client_id_is_a_violation(hex_bytes):
+def test_invalid_client_id_is_a_violation(hex_bytes):
     with pytest.raises(ProtocolViolation):
         read_header(bytes.fromhex(hex_bytes))
 
@@ -105,14 +105,14 @@ def test_response_has_length_correlation_id_and_tags_if_flexible(version, hex_by
     assert b"".join(parts).hex() == hex_bytes.replace(" ", "")
 
 
-def test_the_response_header_of_api_versions_never_has_tags():
+def test_response_header_of_api_versions_never_has_tags():
     api_version = ApiVersion(api_key=18, min_version=0, max_version=4)
     parts = write_response(API_VERSIONS, 3, 7, ApiVersionsResponse(api_keys=[api_version]))
     expected = "00000013 00000007  0000 02 0012 0000 0004 00  00000000 00"
     assert b"".join(parts).hex() == expected.replace(" ", "")
 
 
-def test_the_length_of_a_response_counts_its_records():
+def test_length_of_a_response_counts_its_records():
     records = [b"one", memoryview(b"three")]
     partition = PartitionData(partition_index=0, records=records)
     topic = FetchableTopicResponse(topic="t", partitions=[partition])

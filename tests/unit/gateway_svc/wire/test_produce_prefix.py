@@ -144,14 +144,14 @@ def test_requests_with_other_fields_are_left_to_the_codec(version, changed):
     assert parse(framed(produce_request(version, **changed), version), version) is None
 
 
-def test_a_name_with_a_longer_length_is_left_to_the_codec():
+def test_name_with_a_longer_length_is_left_to_the_codec():
     assert parse(framed(produce_request(9, name="n" * 126), 9), 9) is not None
     assert parse(framed(produce_request(9, name="n" * 127), 9), 9) is None
 
 
 @pytest.mark.parametrize("version", SINGLE_BATCH_VERSIONS)
 @pytest.mark.parametrize("size", [1 << 21, (1 << 21) - 1])
-def test_a_large_batch_is_read(version, size):
+def test_large_batch_is_read(version, size):
     frame = framed(produce_request(version, records=bytes(size)), version)
     assert parse(frame, version) == decode_single_batch(frame)
 

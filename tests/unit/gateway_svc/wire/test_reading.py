@@ -46,7 +46,7 @@ def test_varint_of_any_size_is_read_after_fixed_fields(data, number, size):
         pytest.param(True, b"\x00", -1, id="compact null"),
     ],
 )
-def test_a_length_is_negative_for_null(flexible, data, length):
+def test_length_is_negative_for_null(flexible, data, length):
     source = ReadSource(flexible=flexible)
     assert run(source, source.length("h", 2), data) == (length, len(data))
 

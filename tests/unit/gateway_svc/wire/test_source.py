@@ -42,7 +42,7 @@ def test_constant_rejects_a_second_value():
         source.constant("MARKER", object())
 
 
-def test_a_struct_method_is_big_endian_and_shared():
+def test_struct_method_is_big_endian_and_shared():
     source = Source("packed", "number")
     name = source.struct_method("h?", "pack")
     assert source.struct_method("h?", "pack") == name
@@ -50,6 +50,6 @@ def test_a_struct_method_is_big_endian_and_shared():
     assert source.compiled("packed")(258) == b"\x01\x02\x01"
 
 
-def test_a_repeated_struct_holds_an_array():
+def test_repeated_struct_holds_an_array():
     assert repeated("i", 3).pack(1, 2, 3) == struct.pack(">3i", 1, 2, 3)
     assert repeated("q", 0).size == 0
