@@ -1,4 +1,4 @@
-"""The addresses that the standalone process takes."""
+"""Tests of the listen address of the standalone process."""
 
 import pytest
 
@@ -9,6 +9,6 @@ from ringlog.config import StandaloneSettings
 @pytest.mark.parametrize(
     "address", ["", "localhost", ":9092", "a:b", "a:65536", "::1:9092", "a:1 "]
 )
-def test_an_invalid_listen_address_is_refused_by_name(address):
+def test_invalid_listen_address_is_rejected_by_setting_name(address):
     with pytest.raises(InvalidSetting, match="listen"):
         build(StandaloneSettings, {"listen": address})

@@ -1,6 +1,6 @@
-"""The process as its users meet it: addresses, signals, what it says when it cannot run.
+"""Tests of the standalone process: its addresses, signals and errors.
 
-What clients can do with it is tested with real clients, in tests/clients.
+Tests with real clients are in tests/clients.
 """
 
 import signal
@@ -18,7 +18,7 @@ from tests.support.processes.ports import ReservedPort
 
 
 class Process:
-    """`ringlog standalone`, with what it prints."""
+    """A process of `ringlog standalone`, with its output."""
 
     def __init__(self, *arguments):
         self.popen = subprocess.Popen(
@@ -29,13 +29,13 @@ class Process:
         )
 
     def addresses(self):
-        found = read_announcement(self.popen.stdout)
-        assert found is not None, self.popen.stderr.read()
-        return found
+        addresses = read_announcement(self.popen.stdout)
+        assert addresses is not None, self.popen.stderr.read()
+        return addresses
 
-    def end(self, number=signal.SIGTERM):
-        """Exit status and stderr after a signal."""
-        self.popen.send_signal(number)
+    def stop(self, signal_number=signal.SIGTERM):
+        """Sends a signal; returns the exit status and stderr."""
+        self.popen.send_signal(signal_number)
         _, output = self.popen.communicate()
         return self.popen.returncode, output
 
@@ -63,14 +63,14 @@ def start(tmp_path):
 
 @pytest.fixture
 def ports():
-    """Two ports that no other process gets."""
+    """Two ports reserved for the test."""
     reserved = [ReservedPort(), ReservedPort()]
     yield reserved
     for port in reserved:
         port.release()
 
 
-def _listener_beside(port):
+def _listen_on_next_port(port):
     """Returns a server on the next port; None if that port cannot be bound."""
     try:
         return socket.create_server(("127.0.0.1", port.port + 1))
@@ -78,33 +78,33 @@ def _listener_beside(port):
         return None
 
 
-def _broker_named_by(bootstrap):
+def _advertised_broker(bootstrap):
     """Returns the address in the metadata that a client gets from `bootstrap`."""
     cluster = Producer({"bootstrap.servers": bootstrap}).list_topics(timeout=30)
     (broker,) = cluster.brokers.values()
     return f"{broker.host}:{broker.port}"
 
 
-def test_a_broker_prints_its_addresses_and_a_signal_stops_it(start):
+def test_standalone_prints_its_addresses_and_stops_at_a_signal(start):
     process = start("--listen", "localhost:0")
     addresses = process.addresses()
     kafka_port = int(addresses.kafka.rpartition(":")[2])
     assert addresses.kafka == f"localhost:{kafka_port}"
     assert addresses.grpc.startswith("localhost:")
-    status, output = process.end()
+    status, output = process.stop()
     assert status == 0, output
     assert "Traceback" not in output
 
 
-def test_an_open_connection_does_not_delay_the_end(start):
+def test_open_connection_does_not_delay_the_stop(start):
     process = start("--listen", "localhost:0")
     host, _, port = process.addresses().kafka.rpartition(":")
     with socket.create_connection((host, int(port))):
-        status, output = process.end(signal.SIGINT)
+        status, output = process.stop(signal.SIGINT)
     assert status == 0, output
 
 
-def test_both_addresses_can_be_chosen(start, ports):
+def test_standalone_listens_on_the_given_addresses(start, ports):
     kafka, grpc = ports
     process = start("--listen", kafka.address, "--grpc-listen", grpc.address)
     assert process.addresses() == (kafka.address, grpc.address)
@@ -113,38 +113,38 @@ def test_both_addresses_can_be_chosen(start, ports):
 def test_grpc_uses_a_free_port_if_the_port_after_kafka_is_taken(start, ports):
     kafka = next(port for port in ports if port.port < 65535)
     # In use by this test or by another process.
-    beside = _listener_beside(kafka)
+    next_listener = _listen_on_next_port(kafka)
     addresses = start("--listen", kafka.address).addresses()
-    if beside is not None:
-        beside.close()
+    if next_listener is not None:
+        next_listener.close()
     assert addresses.kafka == kafka.address
     assert addresses.grpc != f"127.0.0.1:{kafka.port + 1}"
 
 
-def test_clients_of_a_wildcard_listener_are_sent_to_the_address_they_reached(start):
+def test_wildcard_listener_advertises_the_address_that_the_client_reached(start):
     addresses = start("--listen", "0.0.0.0:0").addresses()
     port = addresses.kafka.rpartition(":")[2]
     assert addresses.kafka == f"localhost:{port}"
-    assert _broker_named_by(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
+    assert _advertised_broker(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
 
 
-def test_a_client_is_sent_to_the_advertised_address(start, ports):
+def test_advertised_address_is_returned_to_clients(start, ports):
     kafka, _ = ports
     listeners = f"listeners=INSIDE://{kafka.address}"
     advertised = f"advertised.listeners=INSIDE://localhost:{kafka.port}"
     start("--set", listeners, "--set", advertised).addresses()
-    assert _broker_named_by(kafka.address) == f"localhost:{kafka.port}"
+    assert _advertised_broker(kafka.address) == f"localhost:{kafka.port}"
 
 
-def test_an_address_in_use_is_named(start):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+def test_standalone_reports_an_address_in_use(start):
+    with socket.create_server(("127.0.0.1", 0)) as blocker:
+        address = f"127.0.0.1:{blocker.getsockname()[1]}"
         assert f"cannot listen on {address}" in start("--listen", address).failure()
         output = start("--listen", "127.0.0.1:0", "--grpc-listen", address).failure()
         assert f"cannot listen on {address}" in output
 
 
-def test_a_second_process_on_the_same_data_is_refused(start, tmp_path):
+def test_second_process_on_the_same_data_fails(start, tmp_path):
     first = start("--listen", "127.0.0.1:0")
     first.addresses()
     output = start("--listen", "127.0.0.1:0").failure()
@@ -152,7 +152,7 @@ def test_a_second_process_on_the_same_data_is_refused(start, tmp_path):
     assert "Traceback" not in output
 
 
-def test_a_data_path_that_is_no_directory_is_refused(start, tmp_path):
+def test_data_path_that_is_no_directory_is_rejected(start, tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder")
     assert str(file) in start("--listen", "127.0.0.1:0", data_dir=file).failure()
@@ -165,13 +165,13 @@ def _services(*arguments):
     return settings_of(configuration)
 
 
-def test_one_data_directory_has_both_stores():
+def test_data_directory_has_both_stores():
     services = _services("--data-dir", "/srv/ringlog")
     assert services.partition.data_dir == "/srv/ringlog/partition"
     assert services.metadata.data_dir == "/srv/ringlog/metadata"
 
 
-def test_a_setting_reaches_the_service_that_declares_it():
+def test_setting_is_passed_to_the_service_that_declares_it():
     services = _services(
         "--set",
         "num.partitions=3",
@@ -187,14 +187,14 @@ def test_a_setting_reaches_the_service_that_declares_it():
 
 def test_listeners_override_listen():
     services = _services("--set", "listeners=A://127.0.0.1:1,B://127.0.0.1:2")
-    assert [one.port for one in services.gateway.bound] == [1, 2]
+    assert [listener.port for listener in services.gateway.bound] == [1, 2]
 
 
-def test_commands_find_the_broker_among_addresses_without_a_server(start):
+def test_ring_status_tries_addresses_until_one_responds(start):
     broker = start("--listen", "127.0.0.1:0").addresses()
     unused_port = ReservedPort()
     addresses = f"{unused_port.address},{broker.grpc}"
     command = [sys.executable, "-m", "ringlog", "ring", "status", "--metadata", addresses]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     unused_port.release()
-    assert "partition-0" in done.stdout, done.stderr
+    assert "partition-0" in completed.stdout, completed.stderr

@@ -1,4 +1,4 @@
-"""The broker that others use in their tests, used as they would."""
+"""Tests of the broker fixture that applications use in their own tests."""
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -8,7 +8,7 @@ from ringlog.testing import BrokerDidNotStart, ringlog_broker, running_broker
 __all__ = ["ringlog_broker"]
 
 
-def test_the_fixture_is_a_broker_that_keeps_records(ringlog_broker):
+def test_fixture_runs_a_broker_that_stores_records(ringlog_broker):
     producer = Producer({"bootstrap.servers": ringlog_broker.kafka})
     producer.produce("greetings", b"hello")
     assert producer.flush(30) == 0
@@ -25,7 +25,7 @@ def test_the_fixture_is_a_broker_that_keeps_records(ringlog_broker):
     assert message.value() == b"hello"
 
 
-def test_settings_are_passed_and_data_is_kept(tmp_path):
+def test_running_broker_passes_settings_and_keeps_data(tmp_path):
     for _ in range(2):
         with running_broker(tmp_path, {"num.partitions": "3"}) as addresses:
             producer = Producer({"bootstrap.servers": addresses.kafka})
@@ -33,13 +33,13 @@ def test_settings_are_passed_and_data_is_kept(tmp_path):
     assert len(topics["kept"].partitions) == 3
 
 
-def test_a_broker_that_cannot_start_is_an_error(tmp_path):
+def test_running_broker_raises_if_the_broker_cannot_start(tmp_path):
     second = running_broker(tmp_path)
     with running_broker(tmp_path), pytest.raises(BrokerDidNotStart, match="status 1"), second:
         pass
 
 
-def test_an_invalid_setting_is_an_error(tmp_path):
+def test_running_broker_raises_for_an_invalid_setting(tmp_path):
     broker = running_broker(tmp_path, {"num.partitions": "0"})
     with pytest.raises(BrokerDidNotStart, match="status 2"), broker:
         pass

@@ -10,20 +10,20 @@ from ringlog.cli.actions import CommandFailed, Console, run_action
 OPTIONS = argparse.Namespace(action="act", metadata="m:1")
 
 
-def run(action, **more):
-    """The exit status, and the addresses that were opened."""
-    opened = []
+def run(action, **options):
+    """Returns the exit status and the addresses that were connected."""
+    connected = []
 
     @asynccontextmanager
     async def connect(address):
-        opened.append(address)
+        connected.append(address)
         yield "a connection"
 
-    status = run_action(Console("thing"), OPTIONS, connect, {"act": action}, **more)
-    return status, opened
+    status = run_action(Console("thing"), OPTIONS, connect, {"act": action}, **options)
+    return status, connected
 
 
-def test_an_action_gets_the_connection_and_the_options_and_returns_the_status():
+def test_action_gets_connection_and_options_and_returns_the_status():
     async def act(connection, options):
         assert (connection, options) == ("a connection", OPTIONS)
         return 7
@@ -41,7 +41,7 @@ def test_an_action_gets_the_connection_and_the_options_and_returns_the_status():
         ),
     ],
 )
-def test_a_failure_is_reported_on_stderr_after_the_output_and_ends_with_1(capsys, error, line):
+def test_failure_is_reported_on_stderr_after_the_output_and_exits_with_1(capsys, error, line):
     async def act(connection, options):
         sys.stdout.write("part\n")
         raise error
@@ -51,7 +51,7 @@ def test_a_failure_is_reported_on_stderr_after_the_output_and_ends_with_1(capsys
     assert (captured.out, captured.err) == ("part\n", line)
 
 
-def test_an_interrupt_ends_with_130_and_the_given_words(capsys):
+def test_interrupt_exits_with_130_and_the_given_message(capsys):
     async def act(connection, options):
         raise KeyboardInterrupt
 
@@ -62,7 +62,7 @@ def test_an_interrupt_ends_with_130_and_the_given_words(capsys):
     )
 
 
-def test_a_bug_is_not_hidden():
+def test_unexpected_exception_is_raised():
     async def act(connection, options):
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""The command's own words; what standalone does is tested with real clients."""
+"""Tests of the command line itself; tests of standalone use real clients."""
 
 from importlib.metadata import version
 
@@ -7,9 +7,9 @@ import pytest
 from ringlog.cli.main import main
 
 
-@pytest.mark.parametrize("words", [["version"], ["--version"]])
-def test_version_is_the_installed_version(capsys, words):
-    assert main(words) == 0
+@pytest.mark.parametrize("arguments", [["version"], ["--version"]])
+def test_version_is_the_installed_version(capsys, arguments):
+    assert main(arguments) == 0
     assert capsys.readouterr().out == f"ringlog {version('ringlog')}\n"
 
 
@@ -21,10 +21,10 @@ def test_help_names_the_commands(capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["standalon"], ["version", "3"]], ids=["none", "unknown", "too many"]
+    "arguments", [[], ["standalon"], ["version", "3"]], ids=["none", "unknown", "too many"]
 )
-def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words):
-    assert main(words) == 2
+def test_invalid_arguments_exit_with_2_and_an_error(capsys, arguments):
+    assert main(arguments) == 2
     assert "ringlog" in capsys.readouterr().err
 
 
@@ -37,7 +37,7 @@ def test_standalone_help_lists_the_settings(capsys):
     assert "group.initial.rebalance.delay.ms" in output
 
 
-def test_standalone_refuses_an_invalid_setting_before_it_starts(capsys):
+def test_standalone_rejects_an_invalid_setting_before_it_starts(capsys):
     with pytest.raises(SystemExit) as end:
         main(["standalone", "--set", "num.partitions=0"])
     assert end.value.code == 2

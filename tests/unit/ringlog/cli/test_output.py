@@ -8,17 +8,17 @@ def test_columns_are_as_wide_as_their_widest_cell_and_lines_are_not_padded():
     assert table == "A          LONG HEAD  B\nwide word  x          1\ny          z\n"
 
 
-def test_a_table_without_rows_is_its_head():
+def test_table_without_rows_has_only_its_head():
     assert text_table(("A", "B"), []) == "A  B\n"
 
 
-def test_json_is_one_line():
+def test_json_line_has_no_inner_newline():
     line = json_line({"text": "a\nb", "list": [1, None]})
     assert line.endswith("\n")
     assert line.count("\n") == 1
     assert json.loads(line) == {"text": "a\nb", "list": [1, None]}
 
 
-def test_a_topic_id_is_22_characters_of_url_safe_base64():
+def test_topic_id_is_22_characters_of_url_safe_base64():
     assert uuid_text(bytes(16)) == "A" * 22
     assert uuid_text(b"\xff" * 16) == "_" * 21 + "w"

@@ -1,4 +1,4 @@
-"""A group with two members, as its coordinator and the logs describe it."""
+"""Samples: a group with two members, its committed offsets and the ends of its logs."""
 
 import struct
 
@@ -8,7 +8,7 @@ from common.ports.group_offsets import CommittedOffset
 
 
 def assignment(topics):
-    """ConsumerProtocolAssignment 0."""
+    """Encodes a ConsumerProtocolAssignment of version 0."""
     parts = [struct.pack(">hi", 0, len(topics))]
     for topic, partitions in topics.items():
         name = topic.encode()

@@ -1,4 +1,4 @@
-"""`GroupsAdmin` over fake coordinators and logs."""
+"""Tests of `GroupsAdmin` with fake coordinators and logs."""
 
 import asyncio
 
@@ -35,12 +35,12 @@ NO_CONSUMER_GROUP = DescribedConsumerGroup("readers", refusal=GroupRefusal.GROUP
 
 
 class FakeCluster:
-    """Coordinators and logs with prepared responses; records all changes."""
+    """Coordinators and logs that return fixed replies; records all changes."""
 
     def __init__(self, classic=EMPTY, *, modern=NO_CONSUMER_GROUP, committed=COMMITTED):
         self.classic, self.modern, self.committed = classic, modern, committed
         self.fetch_refusal = self.commit_refusal = self.delete_refusal = self.log_refusal = None
-        self.list_answer = ListedGroups([ListedGroup("readers", "consumer", "Empty", "classic")])
+        self.list_reply = ListedGroups([ListedGroup("readers", "consumer", "Empty", "classic")])
         self.listed, self.commits, self.deleted = [], [], []
 
     async def call(self, request):
@@ -58,7 +58,7 @@ class FakeCluster:
 
     async def list_groups(self, request):
         self.listed.append(request)
-        return self.list_answer
+        return self.list_reply
 
     async def list_offsets(self, queries):
         offsets = {EARLIEST_TIMESTAMP: 2, LATEST_TIMESTAMP: 9, 50: 5}
@@ -83,7 +83,7 @@ def run(call):
     return asyncio.run(call)
 
 
-def test_groups_are_listed_by_state():
+def test_list_groups_filters_by_state():
     cluster = FakeCluster()
     assert [group.group_id for group in run(admin(cluster).list_groups(["Empty"])).groups] == [
         "readers"
@@ -91,14 +91,14 @@ def test_groups_are_listed_by_state():
     assert cluster.listed[0].states == ["Empty"]
 
 
-def test_an_incomplete_list_is_an_error():
+def test_incomplete_list_is_an_error():
     cluster = FakeCluster()
-    cluster.list_answer = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+    cluster.list_reply = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
     with pytest.raises(CommandFailed, match="COORDINATOR_LOAD_IN_PROGRESS"):
         run(admin(cluster).list_groups([]))
 
 
-def test_a_cluster_without_the_offsets_topic_has_no_groups():
+def test_cluster_without_the_offsets_topic_has_no_groups():
     groups = admin(FakeCluster(STABLE), names=["orders"])
     assert run(groups.list_groups([])) == ListedGroups()
     with pytest.raises(CommandFailed, match="no group 'readers'"):
@@ -107,13 +107,13 @@ def test_a_cluster_without_the_offsets_topic_has_no_groups():
         run(groups.delete("readers"))
 
 
-def test_a_group_is_described_with_its_coordinator_and_lag():
+def test_describe_returns_coordinator_and_lag():
     report = run(admin(FakeCluster(STABLE)).describe("readers"))
     assert (report.state, report.coordinator, report.lag) == ("Stable", "partition-0", 2 + 6)
     assert len(report.members) == 2
 
 
-def test_a_consumer_group_is_described_too():
+def test_describe_returns_a_consumer_group():
     owned = [OwnedPartitions(topic("orders", 1).topic_id, [1]), OwnedPartitions(b"?" * 16, [0])]
     member = DescribedConsumerMember("m", 1, UNKNOWN_CLIENT, assignment=owned)
     modern = DescribedConsumerGroup("readers", "Stable", assignor="uniform", members=[member])
@@ -124,7 +124,7 @@ def test_a_consumer_group_is_described_too():
 
 
 @pytest.mark.parametrize("missing", [DEAD, MISSING])
-def test_an_unknown_group_is_an_error(missing):
+def test_unknown_group_is_an_error(missing):
     with pytest.raises(CommandFailed, match="there is no group 'readers'"):
         run(admin(FakeCluster(missing)).describe("readers"))
     cluster = FakeCluster(missing)
@@ -133,13 +133,13 @@ def test_an_unknown_group_is_an_error(missing):
     assert not cluster.deleted
 
 
-def test_a_refusal_is_named():
-    refused = DescribedGroup("readers", refusal=GroupRefusal.NOT_COORDINATOR)
+def test_describe_reports_a_refusal():
+    reply = DescribedGroup("readers", refusal=GroupRefusal.NOT_COORDINATOR)
     with pytest.raises(CommandFailed, match="not described: NOT_COORDINATOR"):
-        run(admin(FakeCluster(refused)).describe("readers"))
+        run(admin(FakeCluster(reply)).describe("readers"))
 
 
-def test_a_plan_has_the_committed_and_the_new_offsets():
+def test_reset_plan_has_the_committed_and_the_new_offsets():
     plan = run(admin(FakeCluster()).plan_reset("readers", "orders", None, Latest()))
     assert plan == [
         OffsetChange("orders", 0, 7, 9),
@@ -155,12 +155,12 @@ def test_a_plan_has_the_committed_and_the_new_offsets():
     ("name", "partitions", "error"),
     [("missing", None, "no topic 'missing'"), ("orders", (0, 3), "no partition 3, only 0 to 2")],
 )
-def test_an_unknown_topic_or_partition_cannot_be_planned(name, partitions, error):
+def test_reset_plan_rejects_an_unknown_topic_or_partition(name, partitions, error):
     with pytest.raises(CommandFailed, match=error):
         run(admin(FakeCluster()).plan_reset("readers", name, partitions, Latest()))
 
 
-def test_a_log_that_does_not_answer_is_named():
+def test_reset_plan_reports_a_log_without_a_reply():
     cluster = FakeCluster()
     cluster.log_refusal = Refusal.NO_RESPONSE
     with pytest.raises(CommandFailed, match="orders-0: NO_RESPONSE"):
@@ -168,7 +168,7 @@ def test_a_log_that_does_not_answer_is_named():
 
 
 @pytest.mark.parametrize("state", [EMPTY, DEAD, MISSING])
-def test_a_reset_commits_without_a_member_id(state):
+def test_reset_commits_without_a_member_id(state):
     cluster = FakeCluster(state)
     run(admin(cluster).reset("readers", [OffsetChange("orders", 1, None, 5)]))
     (commit,) = cluster.commits
@@ -179,7 +179,7 @@ def test_a_reset_commits_without_a_member_id(state):
     assert commit.offsets[0].topic_id == topic("orders", 1).topic_id
 
 
-def test_a_group_with_members_is_not_changed():
+def test_reset_and_delete_reject_a_group_with_members():
     cluster = FakeCluster(STABLE)
     with pytest.raises(CommandFailed, match="'readers' is Stable with 2 members; stop them first"):
         run(admin(cluster).reset("readers", [OffsetChange("orders", 1, None, 5)]))
@@ -189,14 +189,14 @@ def test_a_group_with_members_is_not_changed():
     assert not cluster.deleted
 
 
-def test_members_that_join_during_a_reset_are_an_error():
+def test_reset_fails_if_members_join_meanwhile():
     cluster = FakeCluster()
     cluster.commit_refusal = GroupRefusal.UNKNOWN_MEMBER_ID
     with pytest.raises(CommandFailed, match="has members"):
         run(admin(cluster).reset("readers", [OffsetChange("orders", 1, None, 5)]))
 
 
-def test_a_delete_and_its_refusal():
+def test_delete_deletes_the_group_or_reports_a_refusal():
     cluster = FakeCluster()
     run(admin(cluster).delete("readers"))
     assert cluster.deleted == ["readers"]

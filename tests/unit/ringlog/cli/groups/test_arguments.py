@@ -1,4 +1,4 @@
-"""Arguments and their parsed values."""
+"""Tests of arguments and their parsed values."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from ringlog.cli.groups.arguments import groups_parser
 from ringlog.cli.groups.reset import Earliest, Latest, ToOffset, ToTime
 
 
-def parse(*words):
-    return groups_parser({}).parse_args(words)
+def parse(*arguments):
+    return groups_parser({}).parse_args(arguments)
 
 
 @pytest.mark.parametrize(
-    ("words", "target"),
+    ("arguments", "target"),
     [
         (["--to-earliest"], Earliest()),
         (["--to-latest"], Latest()),
@@ -21,22 +21,22 @@ def parse(*words):
         (["--to-datetime", "1970-01-02"], ToTime(86_400_000)),
     ],
 )
-def test_each_target_of_a_reset_is_parsed(words, target):
-    found = parse("reset-offsets", "g", "--topic", "t", *words)
-    assert (found.group, found.topic, found.target) == ("g", ("t", None), target)
-    assert type(found.target) is type(target)
-    assert not found.execute
+def test_reset_target_is_parsed(arguments, target):
+    options = parse("reset-offsets", "g", "--topic", "t", *arguments)
+    assert (options.group, options.topic, options.target) == ("g", ("t", None), target)
+    assert type(options.target) is type(target)
+    assert not options.execute
 
 
 def test_partitions_of_a_topic_are_parsed():
-    words = ["reset-offsets", "g", "--topic", "t:2,0,2", "--to-latest", "--execute"]
-    found = parse(*words)
-    assert found.topic == ("t", (0, 2))
-    assert found.execute
+    arguments = ["reset-offsets", "g", "--topic", "t:2,0,2", "--to-latest", "--execute"]
+    options = parse(*arguments)
+    assert options.topic == ("t", (0, 2))
+    assert options.execute
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("arguments", "problem"),
     [
         ([], "ACTION"),
         (["shrink"], "shrink"),
@@ -52,9 +52,9 @@ def test_partitions_of_a_topic_are_parsed():
         (["reset-offsets", "g", "--topic", "t", "--to-datetime", "noon"], "'noon' is not an ISO"),
     ],
 )
-def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, problem):
+def test_invalid_arguments_exit_with_2_and_an_error(capsys, arguments, problem):
     with pytest.raises(SystemExit) as end:
-        parse(*words)
+        parse(*arguments)
     assert end.value.code == 2
     assert problem in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Groups as JSON."""
+"""Tests of groups as JSON."""
 
 import json
 
@@ -9,7 +9,7 @@ from ringlog.cli.groups.reset import OffsetChange
 from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, ENDS, STABLE
 
 
-def test_groups():
+def test_list_json_has_groups_and_unanswered_members():
     listed = list_json(
         ListedGroups([ListedGroup("g", "consumer", "Stable", "classic")], unanswered=["p-1"])
     )
@@ -22,17 +22,17 @@ def test_groups():
     }
 
 
-def test_one_group():
-    made = report(classic_group(STABLE), COMMITTED, ENDS, coordinator="partition-1")
-    shown = json.loads(describe_json(made))
-    assert {name: shown[name] for name in ("group", "state", "assignor", "lag")} == {
+def test_describe_json_has_members_and_partitions():
+    group_report = report(classic_group(STABLE), COMMITTED, ENDS, coordinator="partition-1")
+    parsed = json.loads(describe_json(group_report))
+    assert {name: parsed[name] for name in ("group", "state", "assignor", "lag")} == {
         "group": "readers",
         "state": "Stable",
         "assignor": "range",
         "lag": 3,
     }
-    assert shown["members"][1]["partitions"] == [{"topic": "orders", "partition": 2}]
-    assert shown["partitions"][2] == {
+    assert parsed["members"][1]["partitions"] == [{"topic": "orders", "partition": 2}]
+    assert parsed["partitions"][2] == {
         "topic": "orders",
         "partition": 0,
         "committed": 7,
@@ -42,7 +42,7 @@ def test_one_group():
     }
 
 
-def test_a_reset():
-    shown = json.loads(reset_json([OffsetChange("t", 1, None, 5)], is_done=False))
-    assert shown["done"] is False
-    assert shown["partitions"] == [{"topic": "t", "partition": 1, "before": None, "after": 5}]
+def test_reset_json_has_the_planned_offsets():
+    parsed = json.loads(reset_json([OffsetChange("t", 1, None, 5)], is_done=False))
+    assert parsed["done"] is False
+    assert parsed["partitions"] == [{"topic": "t", "partition": 1, "before": None, "after": 5}]

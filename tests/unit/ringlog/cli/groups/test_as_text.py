@@ -1,4 +1,4 @@
-"""Groups as text."""
+"""Tests of groups as text."""
 
 from common.ports.classic_groups import ListedGroup
 from ringlog.cli.groups.as_text import describe_text, list_text, reset_text
@@ -7,7 +7,7 @@ from ringlog.cli.groups.reset import OffsetChange
 from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, EMPTY, ENDS, STABLE
 
 
-def test_a_line_for_each_group():
+def test_list_text_has_a_line_for_each_group():
     groups = [
         ListedGroup("readers", "consumer", "Stable", "classic"),
         ListedGroup("x", "", "Empty", "consumer"),
@@ -20,9 +20,9 @@ def test_a_line_for_each_group():
     assert list_text([]) == "no groups\n"
 
 
-def test_a_group_with_members_and_lag():
-    shown = describe_text(report(classic_group(STABLE), COMMITTED, ENDS, coordinator="partition-1"))
-    assert shown == (
+def test_describe_text_has_members_and_lag():
+    text = describe_text(report(classic_group(STABLE), COMMITTED, ENDS, coordinator="partition-1"))
+    assert text == (
         "readers: Stable, coordinator partition-1, assigned by range, lag 3\n"
         "\n"
         "MEMBER  INSTANCE  CLIENT  HOST       PARTITIONS\n"
@@ -38,12 +38,12 @@ def test_a_group_with_members_and_lag():
     )
 
 
-def test_a_group_without_anything():
-    shown = describe_text(report(classic_group(EMPTY), [], {}, coordinator="partition-1"))
-    assert shown == "readers: Empty, coordinator partition-1, lag 0\n"
+def test_describe_text_of_an_empty_group_is_one_line():
+    text = describe_text(report(classic_group(EMPTY), [], {}, coordinator="partition-1"))
+    assert text == "readers: Empty, coordinator partition-1, lag 0\n"
 
 
-def test_a_reset_says_if_it_was_executed():
+def test_reset_text_reports_if_it_was_executed():
     offsets = [OffsetChange("orders", 0, None, 5), OffsetChange("orders", 10, 7, 0)]
     table = (
         "TOPIC   PARTITION  COMMITTED  NEW\n"

@@ -1,4 +1,4 @@
-"""Assignments as kafka-python writes them; other bytes have no partitions."""
+"""Tests of parsing assignments that kafka-python encodes."""
 
 import pytest
 from hypothesis import given
@@ -8,20 +8,24 @@ from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 from ringlog.cli.groups.assignment import assigned_partitions
 
 
-def written(topics):
+def encode_assignment(topics):
     Partition = ConsumerProtocolAssignment.TopicPartition  # noqa: N806 - a class
-    named = [Partition(topic=topic, partitions=some) for topic, some in topics.items()]
-    return ConsumerProtocolAssignment(version=0, assigned_partitions=named, user_data=b"x").encode()
+    assigned = [
+        Partition(topic=topic, partitions=partitions) for topic, partitions in topics.items()
+    ]
+    return ConsumerProtocolAssignment(
+        version=0, assigned_partitions=assigned, user_data=b"x"
+    ).encode()
 
 
-def test_topics_and_partitions():
-    found = assigned_partitions(written({"orders": [0, 3], "größe": [7]}))
+def test_assigned_partitions_returns_topics_and_partitions():
+    found = assigned_partitions(encode_assignment({"orders": [0, 3], "größe": [7]}))
     assert found == [("orders", 0), ("orders", 3), ("größe", 7)]
 
 
-@pytest.mark.parametrize("length", range(len(written({"orders": [0, 3]})) - 5))
-def test_a_truncated_assignment_is_empty(length):
-    assert assigned_partitions(written({"orders": [0, 3]})[:length]) == []
+@pytest.mark.parametrize("length", range(len(encode_assignment({"orders": [0, 3]})) - 5))
+def test_truncated_assignment_is_empty(length):
+    assert assigned_partitions(encode_assignment({"orders": [0, 3]})[:length]) == []
 
 
 @given(st.binary(max_size=40))

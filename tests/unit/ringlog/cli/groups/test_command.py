@@ -1,4 +1,4 @@
-"""The output and the exit status of `ringlog groups`."""
+"""Tests of the output and the exit status of `ringlog groups`."""
 
 import json
 from contextlib import asynccontextmanager
@@ -13,21 +13,21 @@ from tests.unit.ringlog.cli.groups.test_admin import FakeCluster, admin
 RESET = ["reset-offsets", "readers", "--topic", "orders", "--to-latest"]
 
 
-def run(cluster, *words):
-    opened = []
+def run(cluster, *arguments):
+    connected = []
 
     @asynccontextmanager
     async def connect(address):
-        opened.append(address)
+        connected.append(address)
         yield admin(cluster)
 
-    status = main(words, environment={"RINGLOG_METADATA_ADDRESS": "m:1"}, connect=connect)
-    assert opened == ["m:1"]
+    status = main(arguments, environment={"RINGLOG_METADATA_ADDRESS": "m:1"}, connect=connect)
+    assert connected == ["m:1"]
     return status
 
 
 @pytest.mark.parametrize(
-    ("words", "start"),
+    ("arguments", "start"),
     [
         (["list"], "GROUP"),
         (["describe", "readers"], "readers: Empty"),
@@ -35,10 +35,10 @@ def run(cluster, *words):
         (RESET, "TOPIC"),
     ],
 )
-def test_results_are_text_or_json(capsys, words, start):
-    assert run(FakeCluster(), *words) == 0
+def test_results_are_text_or_json(capsys, arguments, start):
+    assert run(FakeCluster(), *arguments) == 0
     assert capsys.readouterr().out.startswith(start)
-    assert run(FakeCluster(), *words, "--json") == 0
+    assert run(FakeCluster(), *arguments, "--json") == 0
     assert isinstance(json.loads(capsys.readouterr().out), dict)
 
 
@@ -52,9 +52,9 @@ def test_offsets_are_reset_only_with_execute(capsys):
     assert capsys.readouterr().out.endswith("done\n")
 
 
-@pytest.mark.parametrize("words", [RESET, ["delete", "readers"]])
-def test_a_failure_is_reported_and_exits_with_1(capsys, words):
-    assert run(FakeCluster(STABLE), *words) == 1
+@pytest.mark.parametrize("arguments", [RESET, ["delete", "readers"]])
+def test_failure_is_reported_and_exits_with_1(capsys, arguments):
+    assert run(FakeCluster(STABLE), *arguments) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert (
@@ -63,7 +63,7 @@ def test_a_failure_is_reported_and_exits_with_1(capsys, words):
     )
 
 
-def test_a_cluster_that_does_not_answer_is_named(capsys):
+def test_unavailable_cluster_is_reported(capsys):
     class Unreachable(FakeCluster):
         async def list_groups(self, request):
             raise BackendUnavailable("partition-0 ListGroups: UNAVAILABLE")
@@ -73,11 +73,11 @@ def test_a_cluster_that_does_not_answer_is_named(capsys):
     assert "no answer from the cluster of m:1: partition-0 ListGroups: UNAVAILABLE" in output
 
 
-@pytest.mark.parametrize("form", [[], ["--json"]])
-def test_the_other_groups_are_listed_if_a_member_does_not_answer(capsys, form):
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_list_shows_other_groups_if_a_member_is_unavailable(capsys, options):
     cluster = FakeCluster()
-    cluster.list_answer.unanswered = ["partition-1"]
-    assert run(cluster, "list", *form) == 1
+    cluster.list_reply.unanswered = ["partition-1"]
+    assert run(cluster, "list", *options) == 1
     captured = capsys.readouterr()
     assert "readers" in captured.out
     assert captured.err == (
@@ -85,7 +85,7 @@ def test_the_other_groups_are_listed_if_a_member_does_not_answer(capsys, form):
     )
 
 
-def test_an_interrupt_ends_with_130(capsys):
+def test_interrupt_exits_with_130(capsys):
     class Interrupted(FakeCluster):
         async def list_groups(self, request):
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A cluster as it is found from outside."""
+"""Tests of the connection to a running cluster."""
 
 import asyncio
 
@@ -36,12 +36,12 @@ def address(broker):
     return broker.grpc_address("standalone")
 
 
-def test_topics_and_members_are_those_of_the_metadata_service(address, topic):
-    async def look():
+def test_current_cluster_has_topics_and_members(address, topic):
+    async def read_cluster():
         async with open_leader_channel(address) as channel:
             return await current_cluster(channel)
 
-    change = asyncio.run(look())
+    change = asyncio.run(read_cluster())
     view = ClusterView()
     view.apply(change)
     found = view.topic(topic)
@@ -49,8 +49,8 @@ def test_topics_and_members_are_those_of_the_metadata_service(address, topic):
     assert view.member(found.partitions[0].owner).address.rpartition(":")[2] in address
 
 
-def test_the_first_reset_creates_the_offsets_topic(address, topic):
-    async def use():
+def test_first_reset_creates_the_offsets_topic(address, topic):
+    async def reset():
         async with open_groups(address) as groups:
             with pytest.raises(CommandFailed):
                 await groups.describe("new group")
@@ -58,22 +58,22 @@ def test_the_first_reset_creates_the_offsets_topic(address, topic):
             await groups.reset("new group", plan)
             return plan, await groups.describe("new group")
 
-    plan, found = asyncio.run(use())
+    plan, group_report = asyncio.run(reset())
     assert plan == [OffsetChange(topic, 0, None, 0), OffsetChange(topic, 1, None, 0)]
-    assert [(partition.committed, partition.lag) for partition in found.partitions] == [
+    assert [(partition.committed, partition.lag) for partition in group_report.partitions] == [
         (0, 5),
         (0, 0),
     ]
 
 
-def test_an_unreachable_cluster_is_unavailable(monkeypatch):
+def test_unreachable_cluster_is_unavailable(monkeypatch):
     monkeypatch.setattr("common.rpc.ring_client.CALL_TIMEOUT_S", 0.2)
     port = ReservedPort()
 
-    async def use():
+    async def connect():
         async with open_groups(port.address):
             pass
 
     with pytest.raises(BackendUnavailable):
-        asyncio.run(use())
+        asyncio.run(connect())
     port.release()

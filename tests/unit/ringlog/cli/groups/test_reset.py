@@ -1,4 +1,4 @@
-"""New offsets, as Kafka's own tool computes them."""
+"""Tests of new offsets, which are those of Kafka's tool."""
 
 import pytest
 
@@ -29,11 +29,11 @@ ENDS = LogEnds(10, 20)
         (ToOffset(21), 10, 20),
     ],
 )
-def test_a_target_becomes_an_offset_within_the_log(target, found, offset):
+def test_new_offset_is_within_the_log(target, found, offset):
     assert new_offset(target, ENDS, found) == offset
 
 
-def test_each_target_has_its_query_timestamp():
+def test_timestamp_of_returns_the_query_timestamp_of_a_target():
     assert timestamp_of(Earliest()) == EARLIEST_TIMESTAMP
     assert timestamp_of(Latest()) == LATEST_TIMESTAMP
     assert timestamp_of(ToTime(77)) == 77

@@ -17,16 +17,16 @@ def member(name, state=RingState.JOINED, *, partitions=0, planned=None, is_alive
 
 
 def move(copied=0, total=0, rate=0, *, phase=MovePhase.PREPARE, move_id=7, trouble=""):
-    about = Move(move_id, b"\xff" * 16, 3, "partition-0", "partition-1", 5, phase)
-    return MoveDescription(about, "orders", copied, total, rate, trouble)
+    moving = Move(move_id, b"\xff" * 16, 3, "partition-0", "partition-1", 5, phase)
+    return MoveDescription(moving, "orders", copied, total, rate, trouble)
 
 
-def ring(*members, moves=(), waiting=0, waiting_bytes=0, is_rebalancing=False, **more):
-    return RingDescription(9, members, moves, waiting, waiting_bytes, is_rebalancing, **more)
+def ring(*members, moves=(), waiting=0, waiting_bytes=0, is_rebalancing=False, **fields):
+    return RingDescription(9, members, moves, waiting, waiting_bytes, is_rebalancing, **fields)
 
 
 class FakeRing:
-    """Describes one ring after the other, the last one repeatedly; records every change."""
+    """Returns the descriptions in order, the last one repeatedly; records every change."""
 
     def __init__(self, *descriptions, result=RingResult()):  # noqa: B008 - it is immutable
         self.descriptions = list(descriptions)

@@ -1,15 +1,15 @@
-"""Arguments, defaults and the environment."""
+"""Tests of arguments, defaults and the environment."""
 
 import pytest
 
 from ringlog.cli.ring.arguments import ring_parser
 
 
-def parse(*words, **environment):
-    return ring_parser(environment).parse_args(words)
+def parse(*arguments, **environment):
+    return ring_parser(environment).parse_args(arguments)
 
 
-def test_the_metadata_address_is_that_of_the_services():
+def test_metadata_address_is_from_the_option_the_environment_or_the_default():
     assert parse("status").metadata == "localhost:9392,localhost:9093"
     assert parse("status", RINGLOG_METADATA_ADDRESS="m:1").metadata == "m:1"
     assert parse("status", "--metadata", "n:2", RINGLOG_METADATA_ADDRESS="m:1").metadata == "n:2"
@@ -17,7 +17,7 @@ def test_the_metadata_address_is_that_of_the_services():
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("arguments", "problem"),
     [
         ([], "ACTION"),
         (["shrink"], "shrink"),
@@ -30,14 +30,14 @@ def test_the_metadata_address_is_that_of_the_services():
         (["status", "--requ", "a"], "--requ"),
     ],
 )
-def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, problem):
+def test_invalid_arguments_exit_with_2_and_an_error(capsys, arguments, problem):
     with pytest.raises(SystemExit) as end:
-        parse(*words)
+        parse(*arguments)
     assert end.value.code == 2
     assert problem in capsys.readouterr().err
 
 
-def test_an_invalid_address_in_the_environment_is_reported(capsys):
+def test_invalid_address_in_the_environment_is_reported(capsys):
     with pytest.raises(SystemExit) as end:
         parse("status", RINGLOG_METADATA_ADDRESS="nowhere")
     assert end.value.code == 2

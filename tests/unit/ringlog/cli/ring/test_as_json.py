@@ -1,4 +1,4 @@
-"""One line of JSON, with all that the text shows."""
+"""Tests of the JSON output, one line with all fields of the text output."""
 
 import json
 
@@ -6,7 +6,7 @@ from common.ports.moves import DiskState, LostPartitions, RingRefusal, RingResul
 from ringlog.cli.ring.as_json import moves_json, result_json, status_json
 from tests.unit.ringlog.cli.ring.rings import member, move, ring
 
-NOW = ring(
+RING = ring(
     member("partition-0", partitions=5, disk=DiskState(7_000, is_writable=False)),
     moves=[move(1, 4, 2, trouble="no room")],
     waiting=2,
@@ -16,7 +16,7 @@ NOW = ring(
 
 
 def test_status_has_members_moves_and_sums():
-    line = status_json(NOW)
+    line = status_json(RING)
     assert line.endswith("}\n")
     assert line.count("\n") == 1
     status = json.loads(line)
@@ -40,23 +40,27 @@ def test_status_has_members_moves_and_sums():
 
 
 def test_moves_have_no_members():
-    moves = json.loads(moves_json(NOW))
+    moves = json.loads(moves_json(RING))
     assert "members" not in moves
-    (one,) = moves["moves"]
-    assert one["topic_id"] == "_" * 21 + "w"
-    assert (one["move_id"], one["topic"], one["partition"]) == (7, "orders", 3)
-    assert (one["source"], one["target"]) == ("partition-0", "partition-1")
-    assert (one["phase"], one["leader_epoch"]) == ("PREPARE", 5)
-    assert (one["copied_bytes"], one["total_bytes"], one["bytes_per_second"]) == (1, 4, 2)
-    assert one["trouble"] == "no room"
+    (described,) = moves["moves"]
+    assert described["topic_id"] == "_" * 21 + "w"
+    assert (described["move_id"], described["topic"], described["partition"]) == (7, "orders", 3)
+    assert (described["source"], described["target"]) == ("partition-0", "partition-1")
+    assert (described["phase"], described["leader_epoch"]) == ("PREPARE", 5)
+    assert (described["copied_bytes"], described["total_bytes"], described["bytes_per_second"]) == (
+        1,
+        4,
+        2,
+    )
+    assert described["trouble"] == "no room"
 
 
-def test_a_result_is_null_or_a_refusal_with_its_reason():
-    nothing = {"refusal": None, "message": None, "lost": []}
-    assert json.loads(result_json(RingResult())) == nothing
+def test_result_is_null_or_a_refusal_with_its_reason():
+    success = {"refusal": None, "message": None, "lost": []}
+    assert json.loads(result_json(RingResult())) == success
     lost = LostPartitions(b"\xff" * 16, "orders", (0, 3), 700)
-    refused = RingResult(RingRefusal.NOT_EMPTY, "it holds two", [lost])
-    assert json.loads(result_json(refused)) == {
+    refusal = RingResult(RingRefusal.NOT_EMPTY, "it holds two", [lost])
+    assert json.loads(result_json(refusal)) == {
         "refusal": "NOT_EMPTY",
         "message": "it holds two",
         "lost": [

@@ -1,4 +1,4 @@
-"""The ring as text."""
+"""Tests of the text output of the ring."""
 
 import pytest
 
@@ -15,14 +15,14 @@ from tests.unit.ringlog.cli.ring.rings import member, move, ring
 
 
 def test_status_has_a_line_for_each_member_and_one_for_the_progress():
-    now = ring(
+    description = ring(
         member("partition-0", partitions=5, disk=DiskState(2_000_000_000)),
         member("partition-10", RingState.DRAINING, partitions=2, planned=0, is_alive=False),
         moves=[move(250_000, 1_000_000, 250_000)],
         waiting=3,
         waiting_bytes=1_000_000,
     )
-    assert status_text(now) == (
+    assert status_text(description) == (
         "MEMBER        STATE     ALIVE  PARTITIONS  PLANNED  SIZE    ROOM    ADDRESS\n"
         "partition-0   JOINED    yes    5           5        1.5 MB  2.0 GB  partition-0:9292\n"
         "partition-10  DRAINING  no     2           0        1.5 MB  ?       partition-10:9292\n"
@@ -31,15 +31,17 @@ def test_status_has_a_line_for_each_member_and_one_for_the_progress():
 
 
 def test_moves_have_bytes_rate_and_time_left():
-    now = ring(moves=[move(250_000, 1_000_000, 250_000), move(5, 9, phase=MovePhase.COMMIT)])
-    first, second = moves_text(now).splitlines()[1:3]
+    description = ring(
+        moves=[move(250_000, 1_000_000, 250_000), move(5, 9, phase=MovePhase.COMMIT)]
+    )
+    first, second = moves_text(description).splitlines()[1:3]
     assert " ".join(first.split()) == (
         "7 orders-3 partition-0 partition-1 PREPARE 250.0 KB 1.0 MB 250.0 KB/s 3s"
     )
     assert second.endswith("0s")
 
 
-def test_an_idle_ring_says_that_nothing_is_moving():
+def test_idle_ring_reports_that_nothing_is_moving():
     assert moves_text(ring()) == "nothing is moving\n"
     assert status_text(ring()).endswith("nothing is moving\n")
     assert moves_text(ring(is_rebalancing=True)) == "moves are being planned\n"
@@ -53,24 +55,28 @@ def test_moves_without_a_rate_have_no_estimate():
 
 
 def test_moves_of_unknown_size_have_no_estimate():
-    """Else a drain says that 0 B are left, with everything still to be moved."""
-    now = ring(moves=[move()], waiting=3, waiting_bytes=500, unsized_moves=2)
-    assert eta_s(now) is None
-    assert moves_text(now).endswith(
+    """An estimate would report 0 B left while everything is still to be moved."""
+    description = ring(moves=[move()], waiting=3, waiting_bytes=500, unsized_moves=2)
+    assert eta_s(description) is None
+    assert moves_text(description).endswith(
         "1 moving, 3 waiting, at least 500 B left, 0 B/s, ETA unknown\n"
     )
 
 
 def test_problems_of_moves_are_shown():
-    now = ring(moves=[move(trouble="no room on the disk")], troubles=["2 partitions do not fit."])
+    description = ring(
+        moves=[move(trouble="no room on the disk")], troubles=["2 partitions do not fit."]
+    )
     lines = ["2 partitions do not fit.", "move 7 of orders-3 is stuck: no room on the disk"]
-    assert moves_text(now).splitlines()[-2:] == lines
-    assert status_text(now).splitlines()[-2:] == lines
+    assert moves_text(description).splitlines()[-2:] == lines
+    assert status_text(description).splitlines()[-2:] == lines
 
 
-def test_a_drain_shows_the_partitions_left():
-    one = member("partition-2", RingState.DRAINING, partitions=1, planned=0)
-    assert drain_line(one, ring(one)) == "partition-2: 1 partition left; nothing is moving"
+def test_drain_line_shows_the_partitions_left():
+    draining = member("partition-2", RingState.DRAINING, partitions=1, planned=0)
+    assert (
+        drain_line(draining, ring(draining)) == "partition-2: 1 partition left; nothing is moving"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +89,7 @@ def test_a_drain_shows_the_partitions_left():
         (10**16, "10000.0 TB"),
     ],
 )
-def test_sizes(count, text):
+def test_size_text_formats_bytes(count, text):
     assert size_text(count) == text
 
 
@@ -91,5 +97,5 @@ def test_sizes(count, text):
     ("seconds", "text"),
     [(None, "unknown"), (0.2, "0s"), (59.6, "1m00s"), (200, "3m20s"), (7500, "2h05m")],
 )
-def test_durations(seconds, text):
+def test_duration_text_formats_seconds(seconds, text):
     assert duration_text(seconds) == text

@@ -1,4 +1,4 @@
-"""The ends of waiting: success, failure and timeout."""
+"""Tests of waiting until it succeeds, fails or times out."""
 
 import asyncio
 
@@ -17,11 +17,11 @@ DRAINED = ring(member(NAME, RingState.DRAINED))
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
+def _no_poll_interval(monkeypatch):
     monkeypatch.setattr(waiting, "_POLL_S", 0)
 
 
-def drained(*descriptions, timeout_s=None):
+def wait_for_drain(*descriptions, timeout_s=None):
     lines = []
     asyncio.run(
         wait_until_drained(FakeRing(*descriptions), NAME, lines.append, timeout_s=timeout_s)
@@ -29,30 +29,33 @@ def drained(*descriptions, timeout_s=None):
     return lines
 
 
-def test_a_drain_reports_its_progress_and_its_end():
-    lines = drained(DRAINING, DRAINING, DRAINED)
+def test_wait_until_drained_reports_progress_and_the_end():
+    lines = wait_for_drain(DRAINING, DRAINING, DRAINED)
     assert lines == [
         "partition-1: 2 partitions left; 0 moving, 2 waiting, 0 B left, 0 B/s, ETA 0s",
         "partition-1: DRAINED",
     ]
 
 
-def test_a_member_that_is_removed_meanwhile_ends_the_wait():
-    assert drained(DRAINING, ring())[-1] == "partition-1: removed"
+def test_wait_until_drained_ends_if_the_member_is_removed():
+    assert wait_for_drain(DRAINING, ring())[-1] == "partition-1: removed"
 
 
-def test_a_restart_of_the_metadata_service_does_not_end_the_wait():
-    assert drained(DRAINING, BackendUnavailable("gone"), DRAINED)[-1] == "partition-1: DRAINED"
+def test_wait_until_drained_continues_after_an_unavailable_metadata_service():
+    assert (
+        wait_for_drain(DRAINING, BackendUnavailable("unreachable"), DRAINED)[-1]
+        == "partition-1: DRAINED"
+    )
 
 
-def test_a_member_that_is_added_again_fails_the_wait():
+def test_wait_until_drained_fails_if_the_member_is_added_again():
     with pytest.raises(CommandFailed, match="added to the ring again"):
-        drained(DRAINING, ring(member(NAME)))
+        wait_for_drain(DRAINING, ring(member(NAME)))
 
 
-def test_a_timeout_fails_the_wait_with_the_last_progress():
+def test_wait_until_drained_times_out_with_the_last_progress():
     with pytest.raises(CommandFailed, match=r"not within 0.05 s: partition-1: 2 partitions left"):
-        drained(DRAINING, timeout_s=0.05)
+        wait_for_drain(DRAINING, timeout_s=0.05)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +65,9 @@ def test_a_timeout_fails_the_wait_with_the_last_progress():
         ring(member("a"), moves=[move()]),
         ring(member("a"), waiting=1),
     ],
-    ids=["a plan that is not made yet", "a move", "a move that waits"],
+    ids=["pending plan", "a move", "waiting move"],
 )
-def test_a_ring_is_settled_when_nothing_moves_waits_or_is_planned(unsettled):
+def test_wait_until_settled_ends_when_no_move_is_active_waiting_or_planned(unsettled):
     lines = []
     fake = FakeRing(unsettled, ring(member("a", partitions=2)))
     asyncio.run(wait_until_settled(fake, lines.append, timeout_s=None))
