@@ -30,8 +30,8 @@ def run(test):
 
 
 @asynccontextmanager
-async def metadata():
-    """A metadata service of a new cluster, and its address."""
+async def run_metadata():
+    """Runs a metadata service of a new cluster; yields it and its address."""
     core = LocalMetadata(MemoryKvStore(), defaults=Defaults(1, 1), lease_ms=_LEASE_MS)
     await core.open(broker_configs={})
     server = RpcServer([metadata_service(core)], address="127.0.0.1:0")
@@ -43,18 +43,18 @@ async def metadata():
         await core.close()
 
 
-def settings(folder, metadata_address="127.0.0.1:1", **more):
-    more.setdefault("grpc_listen", "127.0.0.1:0")
-    return PartitionSettings(data_dir=str(folder), metadata_address=metadata_address, **more)
+def settings_for(folder, metadata_address="127.0.0.1:1", **options):
+    options.setdefault("grpc_listen", "127.0.0.1:0")
+    return PartitionSettings(data_dir=str(folder), metadata_address=metadata_address, **options)
 
 
 @asynccontextmanager
-async def serving(core, chosen):
-    """The partition service, registered with `core`; a stub that calls it where it says it is."""
+async def run_service(core, settings):
+    """Runs the partition service, registered with `core`; yields a stub for its address."""
     stop = asyncio.Event()
-    # One that was here before stays known at its last address.
+    # A member that ran before stays in the view at its last address.
     before = core.view.members
-    running = asyncio.ensure_future(serve(chosen, stop))
+    running = asyncio.ensure_future(serve(settings, stop))
     try:
         await until(lambda: core.view.members != before or running.done())
         async with open_channel(core.view.members[0].address) as channel:
@@ -64,59 +64,62 @@ async def serving(core, chosen):
         await running
 
 
-async def create(core, name):
+async def create_topic(core, name):
     (result,) = await core.create_topics([NewTopic(name, 1, -1)], timeout_ms=30_000)
     assert result.refusal is None, result
     return result.topic_id
 
 
-def test_it_serves_the_topics_of_its_cluster_until_it_is_stopped(tmp_path):
+def test_service_serves_the_topics_of_its_cluster_until_stopped(tmp_path):
     async def test():
-        async with metadata() as (core, address):
-            async with serving(core, settings(tmp_path, address)) as stub:
-                topic_id = await create(core, "greetings")
+        async with run_metadata() as (core, address):
+            async with run_service(core, settings_for(tmp_path, address)) as stub:
+                topic_id = await create_topic(core, "greetings")
                 request = pb.Append(topic_id=topic_id, batch=batch())
-                answer = await stub.Append(pb.AppendRequest(appends=[request]))
-                assert answer.results[0].WhichOneof("outcome") == "stored"
-                topic_id = await create(core, "more")
+                response = await stub.Append(pb.AppendRequest(appends=[request]))
+                assert response.results[0].WhichOneof("outcome") == "stored"
+                topic_id = await create_topic(core, "more")
                 described = await stub.DescribeLog(
                     pb.DescribeLogRequest(logs=[pb.LogId(topic_id=topic_id)])
                 )
                 assert described.logs[0].refusal == pb.REFUSAL_UNSPECIFIED
-            async with serving(core, settings(tmp_path, address)) as stub:
+            async with run_service(core, settings_for(tmp_path, address)) as stub:
                 described = await stub.DescribeLog(pb.DescribeLogRequest())
-                assert sorted(one.log_end_offset for one in described.logs) == [0, 1]
+                assert sorted(log.log_end_offset for log in described.logs) == [0, 1]
 
     run(test)
 
 
-def test_it_does_not_serve_another_cluster_with_its_data(tmp_path):
+def test_service_does_not_serve_another_cluster_with_its_data(tmp_path):
     async def test():
-        async with metadata() as (core, address), serving(core, settings(tmp_path, address)):
-            # Answered when the service has applied it.
-            await create(core, "greetings")
-        async with metadata() as (_, address):
+        async with (
+            run_metadata() as (core, address),
+            run_service(core, settings_for(tmp_path, address)),
+        ):
+            # The response comes when the service has applied the change.
+            await create_topic(core, "greetings")
+        async with run_metadata() as (_, address):
             with pytest.raises(RegistrationRefused, match="holds data of cluster"):
-                await serve(settings(tmp_path, address), asyncio.Event())
+                await serve(settings_for(tmp_path, address), asyncio.Event())
 
     run(test)
 
 
-def test_it_registers_with_its_volume_and_incarnation(tmp_path):
+def test_service_registers_with_its_volume_and_incarnation(tmp_path):
     async def test():
-        async with metadata() as (core, address):
+        async with run_metadata() as (core, address):
             members = []
             for _ in range(2):
-                async with serving(core, settings(tmp_path, address)):
+                async with run_service(core, settings_for(tmp_path, address)):
                     members.append(core.view.member("partition-0"))
-        assert [one.incarnation for one in members] == [1, 2]
+        assert [member.incarnation for member in members] == [1, 2]
         assert members[0].volume_id == members[1].volume_id != ""
 
     run(test)
 
 
-def test_a_registration_that_is_refused_ends_it_and_frees_the_data(tmp_path, monkeypatch):
-    class Refusing:
+def test_refused_registration_ends_the_service_and_unlocks_the_data(tmp_path, monkeypatch):
+    class RefusingMetadata:
         def __init__(self, _):
             pass
 
@@ -129,12 +132,12 @@ def test_a_registration_that_is_refused_ends_it_and_frees_the_data(tmp_path, mon
         async def close(self):
             pass
 
-    monkeypatch.setattr("partition_svc.app.GrpcMetadata", Refusing)
+    monkeypatch.setattr("partition_svc.app.GrpcMetadata", RefusingMetadata)
 
     async def test():
         with pytest.raises(RegistrationRefused, match="another volume"):
-            await serve(settings(tmp_path), asyncio.Event())
-        async with open_core(settings(tmp_path)):
+            await serve(settings_for(tmp_path), asyncio.Event())
+        async with open_core(settings_for(tmp_path)):
             pass
 
     run(test)
@@ -142,29 +145,29 @@ def test_a_registration_that_is_refused_ends_it_and_frees_the_data(tmp_path, mon
 
 def test_a_second_service_on_the_same_data_fails(tmp_path):
     async def test():
-        async with open_core(settings(tmp_path)):
+        async with open_core(settings_for(tmp_path)):
             with pytest.raises(StoreInUse):
-                await serve(settings(tmp_path), asyncio.Event())
+                await serve(settings_for(tmp_path), asyncio.Event())
 
     run(test)
 
 
-def test_an_address_that_is_taken_ends_it_and_frees_the_data(tmp_path):
+def test_address_in_use_ends_the_service_and_unlocks_the_data(tmp_path):
     async def test():
-        async with metadata() as (_, address):
+        async with run_metadata() as (_, address):
             with pytest.raises(AddressTaken):
-                await serve(settings(tmp_path, grpc_listen=address), asyncio.Event())
-            async with open_core(settings(tmp_path)):
+                await serve(settings_for(tmp_path, grpc_listen=address), asyncio.Event())
+            async with open_core(settings_for(tmp_path)):
                 pass
 
     run(test)
 
 
-def test_it_can_be_stopped_without_a_metadata_service(tmp_path):
+def test_service_can_be_stopped_without_a_metadata_service(tmp_path):
     async def test():
         stop = asyncio.Event()
         stop.set()
-        await serve(settings(tmp_path), stop)
+        await serve(settings_for(tmp_path), stop)
 
     run(test)
 
@@ -178,12 +181,14 @@ def test_it_can_be_stopped_without_a_metadata_service(tmp_path):
         ("[::]:0", "", "this-host:5"),
         ("0.0.0.0:0", "partition-0.partition:9292", "partition-0.partition:9292"),
         ("0.0.0.0:0", "10.0.0.7:9292", "10.0.0.7:9292"),
-        # As Kubernetes puts a pod's IP before a port, and as it should be.
+        # IPv6 without brackets, as a port appended to a pod IP of Kubernetes, and with brackets.
         ("0.0.0.0:0", "fd00::7:9292", "[fd00::7]:9292"),
         ("0.0.0.0:0", "[fd00::7]:9292", "[fd00::7]:9292"),
     ],
 )
-def test_it_registers_the_address_that_it_listens_on(monkeypatch, listen, advertised, expected):
+def test_service_registers_the_address_on_which_it_listens(
+    monkeypatch, listen, advertised, expected
+):
     monkeypatch.setattr("socket.gethostname", lambda: "this-host")
-    chosen = PartitionSettings(grpc_listen=listen, advertised_address=advertised)
-    assert advertised_address(chosen, 5) == expected
+    settings = PartitionSettings(grpc_listen=listen, advertised_address=advertised)
+    assert advertised_address(settings, 5) == expected

@@ -6,12 +6,12 @@ from partition_svc.background import BackgroundTasks
 from tests.support.stores.partition_core import running_core
 
 
-def test_a_bug_in_a_task_is_raised_and_makes_the_end_unsound(tmp_path, monkeypatch):
-    async def broken(_self):
+def test_bug_in_a_task_is_raised_and_stop_returns_false(tmp_path, monkeypatch):
+    async def fail(_self):
         raise ZeroDivisionError
 
     async def scenario():
-        monkeypatch.setattr("partition_svc.background.Maintenance.run", broken)
+        monkeypatch.setattr("partition_svc.background.Maintenance.run", fail)
         async with running_core(tmp_path) as core:
             with pytest.raises(ZeroDivisionError):
                 await core.until_broken()
@@ -20,7 +20,7 @@ def test_a_bug_in_a_task_is_raised_and_makes_the_end_unsound(tmp_path, monkeypat
     asyncio.run(scenario())
 
 
-def test_tasks_that_run_are_stopped_soundly(tmp_path):
+def test_stop_of_running_tasks_returns_true(tmp_path):
     async def scenario():
         async with running_core(tmp_path) as core:
             background: BackgroundTasks = core._background
@@ -29,7 +29,7 @@ def test_tasks_that_run_are_stopped_soundly(tmp_path):
     asyncio.run(scenario())
 
 
-def test_compaction_runs_only_where_it_is_enabled(tmp_path):
+def test_compaction_runs_only_if_enabled(tmp_path):
     async def task_count(*, enabled):
         async with running_core(tmp_path / str(enabled), cleaner_enable=enabled) as core:
             return len(core._background._tasks)

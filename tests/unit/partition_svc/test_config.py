@@ -6,14 +6,14 @@ from partition_svc.config import PartitionSettings
 
 def test_the_defaults_are_within_their_own_ranges():
     defaults = PartitionSettings()
-    for one in declared(PartitionSettings):
-        assert one.parse(getattr(defaults, one.field)) == one.default
+    for setting in declared(PartitionSettings):
+        assert setting.parse(getattr(defaults, setting.field)) == setting.default
 
 
-def test_names_are_given_once_and_say_what_they_mean():
-    names = [one.name for one in declared(PartitionSettings)]
+def test_settings_have_unique_names_and_texts():
+    names = [setting.name for setting in declared(PartitionSettings)]
     assert len(names) == len(set(names))
-    assert all(one.doc.endswith(".") for one in declared(PartitionSettings))
+    assert all(setting.doc.endswith(".") for setting in declared(PartitionSettings))
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ class LogSizes:
     def __init__(self, **stored):
         self.stored = {FIRST: 100, SECOND: 50}
         self.open = {}
-        self.asked = 0
+        self.scans = 0
 
     def open_logs(self):
         return self.open
 
     async def all_logs(self):
-        self.asked += 1
+        self.scans += 1
         return dict(self.stored)
 
 
@@ -31,7 +31,7 @@ class Watch:
         self.reports.append(report)
 
 
-#: What every report of a new watch has.
+#: The disk state in the first report of each watch.
 DISK = DiskState(100 << 20)
 
 
@@ -45,7 +45,7 @@ def run(test, *, progress=(), disks=(DISK,)):
     asyncio.run(within_limits())
 
 
-def loads(*items, disk=None):
+def report_of(*items, disk=None):
     return MemberReport([LogLoad(*log, size, rate) for log, size, rate in items], disk=disk)
 
 
@@ -55,15 +55,15 @@ def test_a_watch_gets_one_full_report_and_then_changes():
         await reporter.report(2.0)
         sizes.open = {FIRST: 300}
         await reporter.report(2.0)
-        # It stands still now, which is a change too.
+        # The log no longer grows, and the new rate of 0 is a change too.
         await reporter.report(2.0)
         await reporter.report(2.0)
         assert watch.reports == [
-            loads((FIRST, 100, 0), (SECOND, 50, 0), disk=DISK),
-            loads((FIRST, 300, 100)),
-            loads((FIRST, 300, 0)),
+            report_of((FIRST, 100, 0), (SECOND, 50, 0), disk=DISK),
+            report_of((FIRST, 300, 100)),
+            report_of((FIRST, 300, 0)),
         ]
-        assert sizes.asked == 1
+        assert sizes.scans == 1
 
     run(test)
 
@@ -72,11 +72,11 @@ def test_a_new_watch_gets_a_full_report():
     async def test(reporter, sizes, watch):
         reporter.on_watch(watch)
         await reporter.report(1.0)
-        again = Watch()
-        reporter.on_watch(again)
+        second_watch = Watch()
+        reporter.on_watch(second_watch)
         sizes.open = {SECOND: 60}
         await reporter.report(1.0)
-        assert again.reports == [loads((FIRST, 100, 0), (SECOND, 60, 0), disk=DISK)]
+        assert second_watch.reports == [report_of((FIRST, 100, 0), (SECOND, 60, 0), disk=DISK)]
 
     run(test)
 
@@ -88,7 +88,7 @@ def test_every_report_has_the_progress_of_moves():
         reporter.on_watch(watch)
         await reporter.report(1.0)
         await reporter.report(1.0)
-        assert [list(one.progress) for one in watch.reports] == [progress, progress]
+        assert [list(report.progress) for report in watch.reports] == [progress, progress]
         assert watch.reports[1].loads == []
 
     run(test, progress=progress)
@@ -129,7 +129,7 @@ def test_the_disk_is_reported_when_it_has_changed():
         for state in states:
             disks.append(state)
             await reporter.report(1.0)
-        told = [one.disk for one in watch.reports if one.disk is not None]
-        assert told == [states[0], states[2], states[3]]
+        reported = [report.disk for report in watch.reports if report.disk is not None]
+        assert reported == [states[0], states[2], states[3]]
 
     run(test, disks=disks)

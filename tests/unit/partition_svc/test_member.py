@@ -20,7 +20,7 @@ from tests.support.stores.partition_core import (
 
 
 class Metadata:
-    """One watch that tells `changes`, and then is silent or refuses."""
+    """Metadata and its one watch, which yields `changes`, and then blocks or refuses."""
 
     def __init__(self, *changes, refuses=False):
         self._changes = list(changes)
@@ -58,7 +58,7 @@ class Metadata:
 
 
 @asynccontextmanager
-async def living(core, metadata, on_applied):
+async def running_member(core, metadata, on_applied):
     task = asyncio.ensure_future(
         run_member(
             core,
@@ -97,7 +97,7 @@ def test_a_change_is_acknowledged_after_all_parts_applied_it(tmp_path):
 
         async with running_core(tmp_path) as core:
             metadata = Metadata(snapshot(topic(), revision=7))
-            async with living(core, metadata, on_applied):
+            async with running_member(core, metadata, on_applied):
                 await append(core, batch())
                 await until(lambda: core.view.revision == 7)
                 assert metadata.acknowledged == []
@@ -113,14 +113,14 @@ def test_a_change_is_acknowledged_after_all_parts_applied_it(tmp_path):
     run(test)
 
 
-def test_a_registration_that_is_due_ends_the_watch_and_begins_another(tmp_path):
+def test_lost_records_end_the_watch_for_a_new_registration(tmp_path):
     async def test():
         async def on_applied(_):
             pass
 
         async with running_core(tmp_path) as core:
             metadata = Metadata(snapshot(topic(), revision=7))
-            async with living(core, metadata, on_applied):
+            async with running_member(core, metadata, on_applied):
                 await until(lambda: metadata.acknowledged == [7])
                 core.volume.on_records_lost()
                 await until(lambda: metadata.closed)
@@ -137,7 +137,7 @@ def test_a_fatal_error_ends_all_parts_of_a_member(tmp_path):
         async with running_core(tmp_path) as core:
             await append(core, batch())
             before = asyncio.all_tasks()
-            async with living(core, Metadata(refuses=True), on_applied) as task:
+            async with running_member(core, Metadata(refuses=True), on_applied) as task:
                 with pytest.raises(RegistrationRefused):
                     await task
             assert asyncio.all_tasks() <= before

@@ -38,7 +38,7 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def test_another_clusters_data_is_not_touched(tmp_path):
+def test_snapshot_of_another_cluster_is_refused(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             await append(core, batch())
@@ -49,13 +49,13 @@ def test_another_clusters_data_is_not_touched(tmp_path):
     run(test)
 
 
-def test_internal_topics_refuse_every_append_from_outside(tmp_path):
+def test_internal_topics_refuse_all_appends_of_clients(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(is_internal=True)) as core:
             results = await append(core, batch(), batch()[:-1])
             future, position = core.append_one(LOG, batch(), 0, acks=ACKS_ALL)
             results.append((await future)[position])
-            assert [one.refusal for one in results] == [Refusal.INVALID_TOPIC_EXCEPTION] * 3
+            assert [result.refusal for result in results] == [Refusal.INVALID_TOPIC_EXCEPTION] * 3
             assert await read_everything(core) == []
 
     run(test)
@@ -86,24 +86,26 @@ def test_a_deleted_topic_is_unknown_at_once_and_its_fetches_end(tmp_path):
     run(test)
 
 
-def test_an_append_on_its_way_when_its_topic_goes_is_refused(tmp_path):
+def test_append_in_flight_is_refused_when_its_topic_is_deleted(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
-            answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            reply = core.append([Append(LOG, batch())], acks=ACKS_ALL)
             core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
-            assert [one.refusal for one in await answer] == [Refusal.UNKNOWN_TOPIC_OR_PARTITION]
+            assert [result.refusal for result in await reply] == [
+                Refusal.UNKNOWN_TOPIC_OR_PARTITION
+            ]
 
     run(test)
 
 
-def test_a_stopping_core_answers_what_it_has_and_takes_no_more(tmp_path):
+def test_drain_completes_calls_in_flight_and_refuses_new_ones(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
-            answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            reply = core.append([Append(LOG, batch())], acks=ACKS_ALL)
             waiting = asyncio.ensure_future(core.fetch(query((LOG, 1), max_wait_ms=50_000)))
             await fetch(core)
             await core.drain()
-            assert (await answer)[0].base_offset == 0
+            assert (await reply)[0].base_offset == 0
             assert (await waiting)[0].records == []
             with pytest.raises(BackendUnavailable):
                 await append(core, batch())
@@ -131,10 +133,10 @@ def test_logs_continue_after_a_restart(tmp_path):
 
     async def after():
         async with running_core(tmp_path) as core:
-            again, following = await append(
+            duplicate, next_result = await append(
                 core, batch(3, producer=(1, 0, 0)), batch(2, producer=(1, 0, 3))
             )
-            assert (again.base_offset, following.base_offset) == (0, 3)
+            assert (duplicate.base_offset, next_result.base_offset) == (0, 3)
             (latest,) = await core.list_offsets([OffsetQuery(LOG, LATEST_TIMESTAMP)])
             assert latest.offset == 5
 
@@ -142,7 +144,7 @@ def test_logs_continue_after_a_restart(tmp_path):
     run(after)
 
 
-def test_acks_all_without_a_sync_where_the_setting_says_so(tmp_path, monkeypatch):
+def test_acks_all_does_not_sync_with_durability_os(tmp_path, monkeypatch):
     syncs = []
     monkeypatch.setattr("partition_svc.store.log_store.LogStore.sync", lambda _: syncs.append(1))
 

@@ -33,7 +33,7 @@ from tests.support.wire.records import Record
 
 
 class Partitions:
-    """Takes appends, and answers them when the test says so."""
+    """Records appends; `reply` completes one of them."""
 
     def __init__(self):
         self.calls = []
@@ -43,17 +43,17 @@ class Partitions:
         self.calls.append((acks, [batch], future))
         return SubmittedAppend(future, 0)
 
-    def answer(self, number=0, *, refusal=None):
+    def reply(self, number=0, *, refusal=None):
         _, batches, future = self.calls[number]
         future.set_result([AppendResult(5, refusal=refusal) for _ in batches])
 
 
 class Requests:
-    """What a caller sends, as it comes."""
+    """Requests of a caller, which the test sends; counts those read."""
 
     def __init__(self):
         self._queue = asyncio.Queue()
-        self.taken = 0
+        self.read_count = 0
 
     def send(self, *appends):
         self._queue.put_nowait(pb.AppendRequest(appends=appends))
@@ -70,11 +70,11 @@ class Requests:
             raise StopAsyncIteration
         if isinstance(request, Exception):
             raise request
-        self.taken += 1
+        self.read_count += 1
         return request
 
 
-def item(append_id, batch=b"x", acks=pb.ACKS_ALL, topic_id=TOPIC_ID):
+def append_message(append_id, batch=b"x", acks=pb.ACKS_ALL, topic_id=TOPIC_ID):
     return pb.Append(append_id=append_id, topic_id=topic_id, acks=acks, batch=batch)
 
 
@@ -88,23 +88,23 @@ def run(test, *, bytes_in_flight_max=1000):
     asyncio.run(within_limits())
 
 
-async def ids_of(responses):
-    return [one.append_id async for response in responses for one in response.results]
+async def read_ids(responses):
+    return [result.append_id async for response in responses for result in response.results]
 
 
-def test_results_are_sent_as_they_are_known_and_the_stream_ends_after_all(tmp_path):
+def test_results_are_sent_as_they_complete_and_the_stream_ends_after_all(tmp_path):
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
-        requests.send(item(1), item(2))
-        requests.send(item(3))
+        requests.send(append_message(1), append_message(2))
+        requests.send(append_message(3))
         requests.end()
-        reading = asyncio.ensure_future(ids_of(responses))
+        reading = asyncio.ensure_future(read_ids(responses))
         await until(lambda: len(partitions.calls) == 3)
-        partitions.answer(2)
+        partitions.reply(2)
         await asyncio.sleep(0)
         assert not reading.done()
-        partitions.answer(1)
-        partitions.answer(0)
+        partitions.reply(1)
+        partitions.reply(0)
         assert await reading == [3, 2, 1]
         assert stream.failure is None
 
@@ -114,9 +114,9 @@ def test_results_are_sent_as_they_are_known_and_the_stream_ends_after_all(tmp_pa
 def test_appends_start_in_the_order_of_arrival_with_their_acks():
     async def test(partitions, requests, stream):
         acks = [pb.ACKS_ALL, pb.ACKS_ALL, pb.ACKS_LEADER, pb.ACKS_NONE, pb.ACKS_ALL]
-        requests.send(*(item(n, b"%d" % n, one) for n, one in enumerate(acks)))
+        requests.send(*(append_message(n, b"%d" % n, value) for n, value in enumerate(acks)))
         requests.end()
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         await until(lambda: len(partitions.calls) == 5)
         assert [call[:2] for call in partitions.calls] == [
             (ACKS_ALL, [b"0"]),
@@ -126,8 +126,8 @@ def test_appends_start_in_the_order_of_arrival_with_their_acks():
             (ACKS_ALL, [b"4"]),
         ]
         for number in range(5):
-            partitions.answer(number)
-        # acks=0 wants no answer.
+            partitions.reply(number)
+        # acks=0 gets no result.
         assert await reading == [0, 1, 2, 4]
 
     run(test)
@@ -139,11 +139,11 @@ def test_appends_that_share_a_future_get_their_own_results():
         partitions.append_one = lambda log, batch, leader_epoch, *, acks: SubmittedAppend(
             shared, int(batch)
         )
-        requests.send(item(1, b"2"), item(2, b"0"))
+        requests.send(append_message(1, b"2"), append_message(2, b"0"))
         requests.end()
         shared.set_result([AppendResult(offset) for offset in range(3)])
-        (response,) = [one async for one in stream.responses(requests)]
-        assert [(one.append_id, one.stored.base_offset) for one in response.results] == [
+        (response,) = [response async for response in stream.responses(requests)]
+        assert [(result.append_id, result.stored.base_offset) for result in response.results] == [
             (1, 2),
             (2, 0),
         ]
@@ -153,26 +153,26 @@ def test_appends_that_share_a_future_get_their_own_results():
 
 def test_refusals_are_sent_with_acks_0():
     async def test(partitions, requests, stream):
-        requests.send(item(7, acks=pb.ACKS_NONE))
+        requests.send(append_message(7, acks=pb.ACKS_NONE))
         requests.end()
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         await until(lambda: bool(partitions.calls))
-        partitions.answer(refusal=Refusal.KAFKA_STORAGE_ERROR)
+        partitions.reply(refusal=Refusal.KAFKA_STORAGE_ERROR)
         assert await reading == [7]
 
     run(test)
 
 
-def test_results_that_wait_leave_in_one_message():
+def test_pending_results_are_sent_in_one_message():
     async def test(partitions, requests, stream):
         for append_id in range(300):
-            requests.send(item(append_id))
+            requests.send(append_message(append_id))
         requests.end()
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
         await until(lambda: len(partitions.calls) == 300)
         for number in range(300):
-            partitions.answer(number)
+            partitions.reply(number)
         sizes = [len((await first).results)]
         sizes += [len(response.results) async for response in responses]
         assert sizes == [256, 44]
@@ -183,18 +183,18 @@ def test_results_that_wait_leave_in_one_message():
 def test_stream_is_not_read_while_too_many_bytes_are_in_flight():
     async def test(partitions, requests, stream):
         for append_id in range(10):
-            requests.send(item(append_id, b"x" * 400))
+            requests.send(append_message(append_id, b"x" * 400))
         requests.end()
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
-        await until(lambda: requests.taken == 3)
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
+        await until(lambda: requests.read_count == 3)
         for _ in range(10):
             await asyncio.sleep(0)
-        assert requests.taken == 3
-        partitions.answer(0)
-        await until(lambda: requests.taken == 4)
+        assert requests.read_count == 3
+        partitions.reply(0)
+        await until(lambda: requests.read_count == 4)
         for number in range(1, 10):
             await until(lambda number=number: len(partitions.calls) > number)
-            partitions.answer(number)
+            partitions.reply(number)
         assert await reading == list(range(10))
 
     run(test)
@@ -205,16 +205,16 @@ def test_stream_of_a_caller_that_does_not_read_is_not_read():
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
         for append_id in range(50):
-            requests.send(item(append_id, b"x" * 400))
+            requests.send(append_message(append_id, b"x" * 400))
         await until(lambda: bool(partitions.calls))
-        partitions.answer(0)
+        partitions.reply(0)
         await first
         for _ in range(200):
             await asyncio.sleep(0)
             for number, (_, _, future) in enumerate(partitions.calls):
                 if not future.done():
-                    partitions.answer(number)
-        assert requests.taken < 20
+                    partitions.reply(number)
+        assert requests.read_count < 20
         await responses.aclose()
 
     run(test)
@@ -223,21 +223,21 @@ def test_stream_of_a_caller_that_does_not_read_is_not_read():
 @pytest.mark.parametrize(
     "send",
     [
-        lambda requests: requests.send(item(2), item(3, topic_id=b"short")),
-        lambda requests: requests.send(item(2), item(3, acks=99)),
+        lambda requests: requests.send(append_message(2), append_message(3, topic_id=b"short")),
+        lambda requests: requests.send(append_message(2), append_message(3, acks=99)),
         lambda requests: requests.end(DecodeError("no message")),
     ],
     ids=["topic id", "acks", "bytes"],
 )
 def test_malformed_message_ends_the_stream_after_earlier_calls(send):
     async def test(partitions, requests, stream):
-        requests.send(item(1))
+        requests.send(append_message(1))
         send(requests)
-        requests.send(item(4))
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        requests.send(append_message(4))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         await until(lambda: stream.failure is not None)
         assert isinstance(stream.failure, MalformedRequest)
-        partitions.answer(0)
+        partitions.reply(0)
         assert await reading == [1]
         # None of the malformed message, and nothing after it.
         assert len(partitions.calls) == 1
@@ -245,14 +245,14 @@ def test_malformed_message_ends_the_stream_after_earlier_calls(send):
     run(test)
 
 
-def test_stopping_service_answers_appends_in_flight():
+def test_stopping_service_sends_results_of_appends_in_flight():
     async def test(partitions, requests, stream):
-        requests.send(item(1))
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        requests.send(append_message(1))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         await until(lambda: bool(partitions.calls))
         stream.end(BackendUnavailable("stopping"))
         stream.end(BackendUnavailable("a later reason"))
-        partitions.answer(0)
+        partitions.reply(0)
         assert await reading == [1]
         assert str(stream.failure) == "stopping"
 
@@ -261,10 +261,10 @@ def test_stopping_service_answers_appends_in_flight():
 
 def test_append_without_an_outcome_ends_the_stream():
     async def test(partitions, requests, stream):
-        requests.send(item(1))
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        requests.send(append_message(1))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         await until(lambda: bool(partitions.calls))
-        partitions.calls[0][2].set_exception(BackendUnavailable("gone"))
+        partitions.calls[0][2].set_exception(BackendUnavailable("not the owner"))
         assert await reading == []
         assert isinstance(stream.failure, BackendUnavailable)
 
@@ -275,7 +275,7 @@ def test_bug_in_reading_is_raised():
     async def test(partitions, requests, stream):
         requests.end(ZeroDivisionError("a bug"))
         with pytest.raises(ZeroDivisionError):
-            await ids_of(stream.responses(requests))
+            await read_ids(stream.responses(requests))
 
     run(test)
 
@@ -284,18 +284,18 @@ def test_append_that_raises_ends_the_stream_after_earlier_results():
     async def test(partitions, requests, stream):
         append_one = partitions.append_one
 
-        def failing(*append, acks):
+        def fail_for_acks_1(*append, acks):
             if acks == ACKS_LEADER:
                 raise struct.error("a bug")
             return append_one(*append, acks=acks)
 
-        partitions.append_one = failing
-        requests.send(item(1), item(2, acks=pb.ACKS_LEADER), item(3))
+        partitions.append_one = fail_for_acks_1
+        requests.send(append_message(1), append_message(2, acks=pb.ACKS_LEADER), append_message(3))
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
         await until(lambda: bool(partitions.calls))
-        partitions.answer(0)
-        assert [one.append_id for one in (await first).results] == [1]
+        partitions.reply(0)
+        assert [result.append_id for result in (await first).results] == [1]
         with pytest.raises(struct.error):
             await anext(responses)
 
@@ -305,15 +305,15 @@ def test_append_that_raises_ends_the_stream_after_earlier_results():
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()])
 def test_future_that_fails_ends_the_stream(error):
     async def test(partitions, requests, stream):
-        requests.send(item(1))
-        requests.send(item(2, acks=pb.ACKS_LEADER))
+        requests.send(append_message(1))
+        requests.send(append_message(2, acks=pb.ACKS_LEADER))
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
         await until(lambda: len(partitions.calls) == 2)
         partitions.calls[0][2].set_exception(error)
         await asyncio.sleep(0)
-        partitions.answer(1)
-        assert [one.append_id for one in (await first).results] == [2]
+        partitions.reply(1)
+        assert [result.append_id for result in (await first).results] == [2]
         with pytest.raises(type(error)):
             await anext(responses)
 
@@ -329,7 +329,7 @@ def test_append_does_not_wait_for_the_examination_of_another_in_its_message(tmp_
         return examine(unexamined, pause)
 
     monkeypatch.setattr(UnexaminedBatch, "examine", examine_later)
-    # Its header has no time, so its records must be examined, and they are many.
+    # Its header has no timestamp, so its many records must be examined.
     long = record_batch([Record(b"v")] * 2000, base_timestamp_ms=5)
     long = with_times(long, 5, -1)
 
@@ -338,13 +338,13 @@ def test_append_does_not_wait_for_the_examination_of_another_in_its_message(tmp_
             requests = Requests()
             stream = AppendStream(core, bytes_in_flight_max=1 << 20)
             responses = stream.responses(requests)
-            other = item(2, batch())
+            other = append_message(2, batch())
             other.partition = 1
-            requests.send(item(1, long), other, item(3, batch()))
+            requests.send(append_message(1, long), other, append_message(3, batch()))
             requests.end()
-            assert [one.append_id for one in (await anext(responses)).results] == [2]
+            assert [result.append_id for result in (await anext(responses)).results] == [2]
             may_examine.set()
-            assert sorted(await ids_of(responses)) == [1, 3]
+            assert sorted(await read_ids(responses)) == [1, 3]
 
     try:
         asyncio.run(scenario())
@@ -353,7 +353,7 @@ def test_append_does_not_wait_for_the_examination_of_another_in_its_message(tmp_
 
 
 def test_stream_stores_and_returns_the_same_as_a_plain_append(tmp_path):
-    """The path of all Produce requests through the gateway, against calls of the port."""
+    """Compares the stream, which all Produce requests take, with calls of the port."""
     batches = [
         batch(producer=(7, 0, 0)),
         batch(3, producer=(7, 0, 1)),
@@ -368,9 +368,11 @@ def test_stream_stores_and_returns_the_same_as_a_plain_append(tmp_path):
         async with asyncio.timeout(60), running_core(tmp_path) as core:
             requests = Requests()
             stream = AppendStream(core, bytes_in_flight_max=1 << 20)
-            requests.send(*(item(number, each) for number, each in enumerate(batches[:4])))
-            for number, each in enumerate(batches[4:], 4):
-                requests.send(item(number, each))
+            requests.send(
+                *(append_message(number, sent) for number, sent in enumerate(batches[:4]))
+            )
+            for number, sent in enumerate(batches[4:], 4):
+                requests.send(append_message(number, sent))
             requests.end()
             streamed = {
                 result.append_id: append_result_from_message(result)
@@ -378,7 +380,7 @@ def test_stream_stores_and_returns_the_same_as_a_plain_append(tmp_path):
                 for result in response.results
             }
             other = LogId(TOPIC_ID, 1)
-            plain = await core.append([Append(other, each) for each in batches], acks=ACKS_ALL)
+            plain = await core.append([Append(other, sent) for sent in batches], acks=ACKS_ALL)
             assert [streamed[number] for number in range(len(batches))] == plain
             refusals = {result.refusal for result in plain}
             assert refusals > {None, Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER}

@@ -9,15 +9,15 @@ from tests.support.stores.partition_core import until
 
 
 class Requests:
-    """What a caller sends, when the test says so."""
+    """Requests of a caller, which the test sends; counts those read."""
 
     def __init__(self):
         self._queue = asyncio.Queue()
-        self.taken = 0
+        self.read_count = 0
 
     def send(self, *requests):
-        for one in requests:
-            self._queue.put_nowait(one)
+        for request in requests:
+            self._queue.put_nowait(request)
 
     def end(self):
         self._queue.put_nowait(StopAsyncIteration())
@@ -29,12 +29,12 @@ class Requests:
         request = await self._queue.get()
         if isinstance(request, Exception):
             raise request
-        self.taken += 1
+        self.read_count += 1
         return request
 
 
 class Sizes(BoundedStream):
-    """A request is a size; `answer` answers one, and a response is a list of two at most."""
+    """A stream whose requests are sizes; `reply` completes one; a response has at most two."""
 
     def __init__(self, bytes_in_flight_max):
         super().__init__(bytes_in_flight_max=bytes_in_flight_max)
@@ -52,10 +52,10 @@ class Sizes(BoundedStream):
         return bool(self.done)
 
     def _next_response(self):
-        now, self.done = self.done[:2], self.done[2:]
-        return now, sum(now)
+        response, self.done = self.done[:2], self.done[2:]
+        return response, sum(response)
 
-    def answer(self, size):
+    def reply(self, size):
         self.done.append(size)
         self._call_finished()
 
@@ -68,37 +68,37 @@ def run(scenario, *, bytes_in_flight_max=100):
     asyncio.run(within_limits())
 
 
-async def all_of(stream, requests):
-    return [one async for one in stream.responses(requests)]
+async def read_all(stream, requests):
+    return [response async for response in stream.responses(requests)]
 
 
-def test_results_known_together_leave_in_one_message():
+def test_results_that_are_ready_together_are_sent_in_one_message():
     async def scenario(requests, stream):
-        reading = asyncio.ensure_future(all_of(stream, requests))
+        reading = asyncio.ensure_future(read_all(stream, requests))
         requests.send(1, 2, 3)
         requests.end()
         await until(lambda: stream.begun == [1, 2, 3])
         for size in (3, 1, 2):
-            stream.answer(size)
+            stream.reply(size)
         assert await reading == [[3, 1], [2]]
         assert stream.failure is None
 
     run(scenario)
 
 
-def test_requests_beyond_the_bound_are_read_after_responses_have_left():
+def test_requests_beyond_the_limit_are_read_after_responses_were_sent():
     async def scenario(requests, stream):
         responses = stream.responses(requests)
         reading = asyncio.ensure_future(anext(responses))
         requests.send(60, 60, 10, 10)
-        await until(lambda: requests.taken == 2)
-        stream.answer(60)
+        await until(lambda: requests.read_count == 2)
+        stream.reply(60)
         assert await reading == [60]
         await asyncio.sleep(0)
-        assert requests.taken == 2
+        assert requests.read_count == 2
         reading = asyncio.ensure_future(anext(responses))
-        await until(lambda: requests.taken == 4)
-        stream.answer(60)
+        await until(lambda: requests.read_count == 4)
+        stream.reply(60)
         assert await reading == [60]
         await responses.aclose()
 
@@ -106,19 +106,19 @@ def test_requests_beyond_the_bound_are_read_after_responses_have_left():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [(-1, "a negative size"), (DecodeError("x"), "the request is not of its message type")],
 )
-def test_malformed_request_ends_the_stream_after_the_other_responses(wrong, said):
+def test_malformed_request_ends_the_stream_after_the_other_responses(wrong, message):
     async def scenario(requests, stream):
-        reading = asyncio.ensure_future(all_of(stream, requests))
+        reading = asyncio.ensure_future(read_all(stream, requests))
         requests.send(1, wrong, 2)
         await until(lambda: stream.failure)
         assert not reading.done()
-        stream.answer(1)
+        stream.reply(1)
         assert await reading == [[1]]
         assert isinstance(stream.failure, MalformedRequest)
-        assert str(stream.failure) == said
+        assert str(stream.failure) == message
         assert stream.begun == [1]
 
     run(scenario)
@@ -126,13 +126,13 @@ def test_malformed_request_ends_the_stream_after_the_other_responses(wrong, said
 
 def test_ended_stream_begins_no_calls_and_keeps_the_first_reason():
     async def scenario(requests, stream):
-        reading = asyncio.ensure_future(all_of(stream, requests))
+        reading = asyncio.ensure_future(read_all(stream, requests))
         requests.send(200)
         await until(lambda: stream.begun)
         stream.end(RuntimeError("first"))
         stream.end(RuntimeError("second"))
         requests.send(1)
-        stream.answer(200)
+        stream.reply(200)
         assert await reading == [[200]]
         assert str(stream.failure) == "first"
         assert stream.begun == [200]
@@ -142,10 +142,10 @@ def test_ended_stream_begins_no_calls_and_keeps_the_first_reason():
 
 def test_bug_is_raised_after_the_other_responses():
     async def scenario(requests, stream):
-        reading = asyncio.ensure_future(all_of(stream, requests))
+        reading = asyncio.ensure_future(read_all(stream, requests))
         requests.send(1, "no number")
         await until(lambda: stream.begun)
-        stream.answer(1)
+        stream.reply(1)
         with pytest.raises(TypeError):
             await reading
 
@@ -156,7 +156,7 @@ def test_bug_in_reading_without_calls_in_flight_ends_the_stream():
     async def scenario(requests, stream):
         requests.send("no number")
         with pytest.raises(TypeError):
-            await all_of(stream, requests)
+            await read_all(stream, requests)
         assert not stream.begun
 
     run(scenario)
@@ -164,12 +164,12 @@ def test_bug_in_reading_without_calls_in_flight_ends_the_stream():
 
 def test_call_without_a_response_ends_the_stream_after_the_others():
     async def scenario(requests, stream):
-        reading = asyncio.ensure_future(all_of(stream, requests))
+        reading = asyncio.ensure_future(read_all(stream, requests))
         requests.send(1, 2)
         await until(lambda: len(stream.begun) == 2)
         stream.fail(ZeroDivisionError("a bug"))
         stream._call_finished()
-        stream.answer(2)
+        stream.reply(2)
         with pytest.raises(ZeroDivisionError):
             await reading
 

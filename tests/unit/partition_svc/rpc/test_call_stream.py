@@ -14,29 +14,29 @@ from tests.support.stores.partition_core import until
 
 
 class Coordinators:
-    """Takes calls, and answers them when the test says so."""
+    """Records calls; the test completes their `replies`, by group id."""
 
     def __init__(self):
-        self.asked = []
-        self.answers = {}
+        self.called = []
+        self.replies = {}
 
     def call(self, request):
         if request.group_id == "a bug":
             raise RuntimeError("oops")
-        return self._begun(request.group_id)
+        return self._start(request.group_id)
 
-    def _begun(self, group_id):
-        self.asked.append(group_id)
-        self.answers[group_id] = asyncio.get_running_loop().create_future()
-        return self.answers[group_id]
+    def _start(self, group_id):
+        self.called.append(group_id)
+        self.replies[group_id] = asyncio.get_running_loop().create_future()
+        return self.replies[group_id]
 
 
 class Requests:
-    """What a caller sends, as it comes."""
+    """Requests of a caller, which the test sends; counts those read."""
 
     def __init__(self):
         self._queue = asyncio.Queue()
-        self.taken = 0
+        self.read_count = 0
 
     def send(self, *calls):
         self._queue.put_nowait(pb.GroupCalls(calls=calls))
@@ -53,11 +53,11 @@ class Requests:
             raise StopAsyncIteration
         if isinstance(request, Exception):
             raise request
-        self.taken += 1
+        self.read_count += 1
         return request
 
 
-def beat(call_id, group_id):
+def heartbeat(call_id, group_id):
     return pb.GroupCall(call_id=call_id, heartbeat=pb.GroupHeartbeat(group_id=group_id))
 
 
@@ -76,28 +76,28 @@ def run(test, *, bytes_in_flight_max=1 << 20):
     asyncio.run(within_limits())
 
 
-async def answered(stream, requests):
-    return [list(one.answers) async for one in stream.responses(requests)]
+async def read_all(stream, requests):
+    return [list(message.answers) async for message in stream.responses(requests)]
 
 
-def test_calls_begin_in_order_and_answers_come_as_they_are_known():
+def test_calls_begin_in_order_and_replies_are_sent_as_they_complete():
     async def test(coordinators, requests, stream):
-        reading = asyncio.ensure_future(answered(stream, requests))
-        requests.send(commit(1, "a"), beat(2, "b"))
-        requests.send(beat(3, "c"))
+        reading = asyncio.ensure_future(read_all(stream, requests))
+        requests.send(commit(1, "a"), heartbeat(2, "b"))
+        requests.send(heartbeat(3, "c"))
         requests.end()
-        await until(lambda: len(coordinators.asked) == 3)
-        assert coordinators.asked == ["a", "b", "c"]
-        coordinators.answers["c"].set_result(HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION))
+        await until(lambda: len(coordinators.called) == 3)
+        assert coordinators.called == ["a", "b", "c"]
+        coordinators.replies["c"].set_result(HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION))
         await asyncio.sleep(0.001)
         assert not reading.done()
-        # Both in one turn of the loop: they leave in one message.
-        coordinators.answers["b"].set_result(HeartbeatTaken())
-        coordinators.answers["a"].set_result(CommitResult([None]))
+        # Both complete in one iteration of the loop, so one message has both.
+        coordinators.replies["b"].set_result(HeartbeatTaken())
+        coordinators.replies["a"].set_result(CommitResult([None]))
         first, second = await reading
-        assert [one.call_id for one in first] == [3]
+        assert [reply.call_id for reply in first] == [3]
         assert first[0].heartbeat.refusal == GroupRefusal.ILLEGAL_GENERATION
-        assert [(one.call_id, one.WhichOneof("answer")) for one in second] == [
+        assert [(reply.call_id, reply.WhichOneof("answer")) for reply in second] == [
             (2, "heartbeat"),
             (1, "commit_offsets"),
         ]
@@ -110,44 +110,44 @@ def test_calls_begin_in_order_and_answers_come_as_they_are_known():
     "wrong",
     [
         pb.GroupCall(call_id=9),
-        beat(9, "x" * 40_000),
+        heartbeat(9, "x" * 40_000),
         commit(9, "g", offsets=[pb.OffsetToCommit(topic_id=b"short")]),
     ],
 )
-def test_of_a_malformed_message_no_call_begins_and_what_is_in_flight_is_answered(wrong):
+def test_malformed_message_begins_no_call_and_calls_in_flight_get_replies(wrong):
     async def test(coordinators, requests, stream):
-        reading = asyncio.ensure_future(answered(stream, requests))
-        requests.send(beat(1, "before"))
-        await until(lambda: coordinators.asked)
-        requests.send(beat(2, "beside"), wrong)
+        reading = asyncio.ensure_future(read_all(stream, requests))
+        requests.send(heartbeat(1, "before"))
+        await until(lambda: coordinators.called)
+        requests.send(heartbeat(2, "same message"), wrong)
         await until(lambda: stream.failure)
         assert isinstance(stream.failure, MalformedRequest)
-        coordinators.answers["before"].set_result(HeartbeatTaken())
-        ((answer,),) = await reading
-        assert (answer.call_id, coordinators.asked) == (1, ["before"])
+        coordinators.replies["before"].set_result(HeartbeatTaken())
+        ((reply,),) = await reading
+        assert (reply.call_id, coordinators.called) == (1, ["before"])
 
     run(test)
 
 
-def test_what_is_no_message_ends_the_stream():
+def test_undecodable_message_ends_the_stream():
     async def test(_, requests, stream):
         requests.end(DecodeError("garbage"))
-        assert await answered(stream, requests) == []
+        assert await read_all(stream, requests) == []
         assert isinstance(stream.failure, MalformedRequest)
 
     run(test)
 
 
-def test_a_bug_in_one_call_is_its_own(caplog):
+def test_a_bug_in_one_call_fails_only_that_call(caplog):
     async def test(coordinators, requests, stream):
-        reading = asyncio.ensure_future(answered(stream, requests))
-        requests.send(beat(1, "a bug"), beat(2, "late bug"), beat(3, "fine"))
-        await until(lambda: len(coordinators.asked) == 2)
-        coordinators.answers["late bug"].set_exception(RuntimeError("oops"))
-        coordinators.answers["fine"].set_result(HeartbeatTaken())
+        reading = asyncio.ensure_future(read_all(stream, requests))
+        requests.send(heartbeat(1, "a bug"), heartbeat(2, "late bug"), heartbeat(3, "fine"))
+        await until(lambda: len(coordinators.called) == 2)
+        coordinators.replies["late bug"].set_exception(RuntimeError("oops"))
+        coordinators.replies["fine"].set_result(HeartbeatTaken())
         requests.end()
-        found = [one for message in await reading for one in message]
-        refusals = {one.call_id: one.heartbeat.refusal for one in found}
+        replies = [reply for message in await reading for reply in message]
+        refusals = {reply.call_id: reply.heartbeat.refusal for reply in replies}
         not_available = GroupRefusal.COORDINATOR_NOT_AVAILABLE
         assert refusals == {1: not_available, 2: not_available, 3: 0}
         assert caplog.text.count("RuntimeError: oops") == 2
@@ -155,67 +155,67 @@ def test_a_bug_in_one_call_is_its_own(caplog):
     run(test)
 
 
-def test_coordinators_that_give_no_answer_end_the_stream_when_the_rest_is_answered():
+def test_unavailable_coordinators_end_the_stream_after_the_other_replies():
     async def test(coordinators, requests, stream):
-        reading = asyncio.ensure_future(answered(stream, requests))
-        requests.send(beat(1, "a"), beat(2, "b"))
-        await until(lambda: len(coordinators.asked) == 2)
-        coordinators.answers["a"].set_exception(BackendUnavailable("stopping"))
+        reading = asyncio.ensure_future(read_all(stream, requests))
+        requests.send(heartbeat(1, "a"), heartbeat(2, "b"))
+        await until(lambda: len(coordinators.called) == 2)
+        coordinators.replies["a"].set_exception(BackendUnavailable("stopping"))
         await until(lambda: stream.failure)
-        coordinators.answers["b"].set_result(HeartbeatTaken())
-        ((answer,),) = await reading
-        assert answer.call_id == 2
+        coordinators.replies["b"].set_result(HeartbeatTaken())
+        ((reply,),) = await reading
+        assert reply.call_id == 2
         assert isinstance(stream.failure, BackendUnavailable)
 
     run(test)
 
 
-def test_a_caller_that_does_not_read_its_answers_is_not_read_from():
+def test_stream_of_a_caller_that_does_not_read_is_not_read():
     async def test(coordinators, requests, stream):
-        answers = stream.responses(requests)
+        responses = stream.responses(requests)
         for number in range(5):
-            requests.send(beat(number, f"g{number}"))
-        reading = asyncio.ensure_future(anext(answers))
-        # Each counts as a kilobyte and its own bytes: the third is over the bound.
-        await until(lambda: len(coordinators.asked) == 3)
-        for group_id in tuple(coordinators.asked):
-            coordinators.answers[group_id].set_result(HeartbeatTaken())
+            requests.send(heartbeat(number, f"g{number}"))
+        reading = asyncio.ensure_future(anext(responses))
+        # Each call counts as a kilobyte and its own bytes, so the third exceeds the limit.
+        await until(lambda: len(coordinators.called) == 3)
+        for group_id in tuple(coordinators.called):
+            coordinators.replies[group_id].set_result(HeartbeatTaken())
         assert len((await reading).answers) == 3
         await asyncio.sleep(0.001)
-        assert requests.taken == 3
-        reading = asyncio.ensure_future(anext(answers))
-        await until(lambda: len(coordinators.asked) == 5)
-        coordinators.answers["g4"].set_result(HeartbeatTaken())
-        assert [one.call_id for one in (await reading).answers] == [4]
-        await answers.aclose()
+        assert requests.read_count == 3
+        reading = asyncio.ensure_future(anext(responses))
+        await until(lambda: len(coordinators.called) == 5)
+        coordinators.replies["g4"].set_result(HeartbeatTaken())
+        assert [reply.call_id for reply in (await reading).answers] == [4]
+        await responses.aclose()
 
     run(test, bytes_in_flight_max=2500)
 
 
-def test_a_caller_that_leaves_takes_nothing_with_it():
+def test_cancelled_stream_does_not_cancel_its_calls():
     async def test(coordinators, requests, stream):
-        reading = asyncio.ensure_future(answered(stream, requests))
-        requests.send(beat(1, "a"))
-        await until(lambda: coordinators.asked)
+        reading = asyncio.ensure_future(read_all(stream, requests))
+        requests.send(heartbeat(1, "a"))
+        await until(lambda: coordinators.called)
         reading.cancel()
         await asyncio.wait([reading])
-        assert not coordinators.answers["a"].cancelled()
-        coordinators.answers["a"].set_result(HeartbeatTaken())
+        assert not coordinators.replies["a"].cancelled()
+        coordinators.replies["a"].set_result(HeartbeatTaken())
         await asyncio.sleep(0)
 
     run(test)
 
 
-def test_an_answer_that_cannot_be_encoded_does_not_take_the_others_along(caplog):
+def test_a_reply_that_cannot_be_encoded_fails_only_its_call(caplog):
     async def test(coordinators, requests, stream):
-        reading = asyncio.ensure_future(answered(stream, requests))
-        requests.send(beat(1, "a"), beat(2, "b"))
+        reading = asyncio.ensure_future(read_all(stream, requests))
+        requests.send(heartbeat(1, "a"), heartbeat(2, "b"))
         requests.end()
-        await until(lambda: len(coordinators.asked) == 2)
-        coordinators.answers["a"].set_result("no reply")
-        coordinators.answers["b"].set_result(HeartbeatTaken())
-        (answers,) = await reading
-        assert [(one.call_id, one.heartbeat.refusal) for one in answers] == [
+        await until(lambda: len(coordinators.called) == 2)
+        coordinators.replies["a"].set_result("no reply")
+        coordinators.replies["b"].set_result(HeartbeatTaken())
+        (replies,) = await reading
+        assert [(reply.call_id, reply.heartbeat.refusal) for reply in replies] == [
             (1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),
             (2, 0),
         ]

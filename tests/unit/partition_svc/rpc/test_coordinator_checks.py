@@ -23,18 +23,18 @@ def commit(*offsets, **fields):
         commit(pb.OffsetToCommit(metadata=LONG)),
     ],
 )
-def test_a_text_that_has_no_room_in_the_log_is_found_wherever_it_is(message):
+def test_a_text_too_long_for_the_log_is_malformed_in_any_field(message):
     for check in (check_commit, check_texts):
         with pytest.raises(MalformedRequest, match="32767"):
             check(message)
 
 
-def test_a_topic_id_has_16_bytes_or_is_not_known():
+def test_a_topic_id_must_be_empty_or_have_16_bytes():
     with pytest.raises(MalformedRequest, match="16 bytes"):
         check_commit(commit(pb.OffsetToCommit(topic_id=b"short")))
     check_commit(commit(pb.OffsetToCommit(topic_id=b"x" * 16), pb.OffsetToCommit()))
 
 
-def test_what_just_has_room_is_taken():
+def test_a_text_of_the_largest_size_is_accepted():
     check_commit(commit(group_id="x" * TEXT_BYTES_MAX))
     check_texts(pb.GroupHeartbeat(group_id="x" * TEXT_BYTES_MAX))

@@ -22,8 +22,8 @@ from tests.support.groups.groups import (
 
 
 @asynccontextmanager
-async def served(coordinators):
-    """A channel to a server of `coordinators`."""
+async def serve(coordinators):
+    """Serves `coordinators` over TCP; yields a channel to the server."""
     server = RpcServer([service(CoordinatorServicer(coordinators))], address="127.0.0.1:0")
     await server.start()
     channel = open_channel(f"127.0.0.1:{server.port}")
@@ -39,12 +39,12 @@ class TestCoordinatorsOverGrpc(CoordinatorsContract):
     async def opened(self, folder, **settings):
         async with (
             running_coordinators(folder, **settings) as (_, coordinators),
-            served(coordinators) as channel,
+            serve(coordinators) as channel,
         ):
             yield GrpcCoordinators("partition-0", channel)
 
 
-def test_what_could_not_be_written_is_refused_before_anything_happens(tmp_path):
+def test_requests_that_could_not_be_logged_are_invalid_arguments(tmp_path):
     wrong = pb.CommitOffsetsRequest(group_id="g", offsets=[pb.OffsetToCommit(topic_id=b"short")])
     long = "x" * 40_000
     request = pb.JoinGroupRequest(group_id="g", protocols=[pb.GroupProtocol(name=long)])
@@ -53,7 +53,7 @@ def test_what_could_not_be_written_is_refused_before_anything_happens(tmp_path):
         async with (
             asyncio.timeout(60),
             running_coordinators(tmp_path) as (_, coordinators),
-            served(coordinators) as channel,
+            serve(coordinators) as channel,
         ):
             stub = CoordinatorServiceStub(channel)
             calls = [
@@ -69,16 +69,16 @@ def test_what_could_not_be_written_is_refused_before_anything_happens(tmp_path):
     asyncio.run(test())
 
 
-def test_who_waits_is_answered_when_the_service_stops(tmp_path):
+def test_waiting_join_gets_a_reply_when_the_service_stops(tmp_path):
     async def test():
         async with (
             asyncio.timeout(60),
             running_coordinators(tmp_path) as (_, coordinators),
-            served(coordinators) as channel,
+            serve(coordinators) as channel,
         ):
-            to = GrpcCoordinators("partition-0", channel)
-            await settled_alone(to)
-            waiting = to.call(joining(await new_member_id(to)))
+            client = GrpcCoordinators("partition-0", channel)
+            await settled_alone(client)
+            waiting = client.call(joining(await new_member_id(client)))
             await parked([waiting])
             await coordinators.drain()
             assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR

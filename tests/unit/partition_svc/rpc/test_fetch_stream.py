@@ -15,41 +15,42 @@ _MIB = 1 << 20
 
 
 class Partitions:
-    """Answers fetches when the test says so, by their offset."""
+    """Records fetches by their offset; `reply` completes one of them."""
 
     def __init__(self):
-        self.asked = {}
+        self.fetches = {}
 
     async def fetch(self, query):
         offset = query.partitions[0].fetch_offset
-        future = self.asked[offset] = asyncio.get_running_loop().create_future()
+        future = self.fetches[offset] = asyncio.get_running_loop().create_future()
         return await future
 
-    async def answer(self, offset, result=None, error=None):
-        await until(lambda: offset in self.asked)
+    async def reply(self, offset, result=None, error=None):
+        await until(lambda: offset in self.fetches)
         if error is not None:
-            self.asked[offset].set_exception(error)
+            self.fetches[offset].set_exception(error)
         else:
-            self.asked[offset].set_result([result or FetchResult([b"x"], offset)])
+            self.fetches[offset].set_result([result or FetchResult([b"x"], offset)])
 
 
 class Requests:
-    """What a caller sends, as it comes."""
+    """Requests of a caller, which the test sends; counts those read."""
 
     def __init__(self):
         self._queue = asyncio.Queue()
-        self.taken = 0
+        self.read_count = 0
 
-    def fetch(self, *fetch_ids, topic_id=TOPIC_ID, **more):
-        """Each asks for the offset that is its id."""
+    def fetch(self, *fetch_ids, topic_id=TOPIC_ID, **fields):
+        """Sends fetches, each from the offset that equals its id."""
         calls = [
             pb.FetchCall(
-                fetch_id=one,
+                fetch_id=fetch_id,
                 fetch=pb.FetchRequest(
-                    partitions=[pb.FetchPartition(topic_id=topic_id, fetch_offset=one)], **more
+                    partitions=[pb.FetchPartition(topic_id=topic_id, fetch_offset=fetch_id)],
+                    **fields,
                 ),
             )
-            for one in fetch_ids
+            for fetch_id in fetch_ids
         ]
         self._queue.put_nowait(pb.FetchStreamRequest(calls=calls))
 
@@ -71,7 +72,7 @@ class Requests:
             raise StopAsyncIteration
         if isinstance(request, Exception):
             raise request
-        self.taken += 1
+        self.read_count += 1
         return request
 
 
@@ -84,25 +85,25 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def pieces_in(message):
+def parse_pieces(message):
     return pb.FetchStreamResponse.FromString(message).pieces
 
 
-async def ids_of(responses):
-    return [piece.fetch_id async for one in responses for piece in pieces_in(one)]
+async def read_ids(responses):
+    return [piece.fetch_id async for response in responses for piece in parse_pieces(response)]
 
 
-def test_responses_are_sent_as_they_are_known_and_the_stream_ends_after_all():
+def test_responses_are_sent_as_they_complete_and_the_stream_ends_after_all():
     async def test(partitions, requests, stream):
         requests.fetch(1, 2)
         requests.fetch(3)
         requests.end()
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         for fetch_id in (2, 3):
-            await partitions.answer(fetch_id)
+            await partitions.reply(fetch_id)
         await asyncio.sleep(0)
         assert not reading.done()
-        await partitions.answer(1)
+        await partitions.reply(1)
         assert sorted(await reading) == [1, 2, 3]
         assert stream.failure is None
 
@@ -115,53 +116,53 @@ def test_small_response_does_not_wait_behind_a_large_one():
         requests.fetch(1, 2)
         requests.end()
         first = asyncio.ensure_future(anext(responses))
-        await partitions.answer(1, FetchResult([bytes(_MIB)] * 8))
-        (piece,) = pieces_in(await first)
+        await partitions.reply(1, FetchResult([bytes(_MIB)] * 8))
+        (piece,) = parse_pieces(await first)
         assert (piece.fetch_id, piece.is_last) == (1, False)
-        await partitions.answer(2)
+        await partitions.reply(2)
         await until(lambda: 2 in stream._ready)
-        ids = await ids_of(responses)
+        ids = await read_ids(responses)
         assert ids.index(2) <= 1
         assert ids.count(1) == 7
 
     run(test)
 
 
-def test_ready_responses_leave_in_one_message():
+def test_ready_responses_are_sent_in_one_message():
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
         requests.fetch(*range(300))
         requests.end()
-        await until(lambda: len(partitions.asked) == 300)
+        await until(lambda: len(partitions.fetches) == 300)
         for fetch_id in range(300):
-            await partitions.answer(fetch_id)
-        sizes = [len(pieces_in(await first))]
-        sizes += [len(pieces_in(one)) async for one in responses]
+            await partitions.reply(fetch_id)
+        sizes = [len(parse_pieces(await first))]
+        sizes += [len(parse_pieces(response)) async for response in responses]
         assert sum(sizes) == 300
         assert len(sizes) <= 3
 
     run(test)
 
 
-@pytest.mark.parametrize("is_answered", [False, True], ids=["waiting", "leaving"])
-def test_dropped_fetch_gets_no_response(is_answered):
+@pytest.mark.parametrize("is_ready", [False, True], ids=["waiting", "being sent"])
+def test_dropped_fetch_gets_no_response(is_ready):
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         requests.fetch(1)
         first = asyncio.ensure_future(anext(responses, None))
-        await until(lambda: 1 in partitions.asked)
-        if is_answered:
-            await partitions.answer(1, FetchResult([bytes(_MIB)] * 3))
+        await until(lambda: 1 in partitions.fetches)
+        if is_ready:
+            await partitions.reply(1, FetchResult([bytes(_MIB)] * 3))
             await first
         requests.drop(1)
         requests.drop(99)
         requests.end()
-        if not is_answered:
+        if not is_ready:
             assert await first is None
-            assert partitions.asked[1].cancelled()
-        await until(lambda: requests.taken == 3)
-        assert await ids_of(responses) == []
+            assert partitions.fetches[1].cancelled()
+        await until(lambda: requests.read_count == 3)
+        assert await read_ids(responses) == []
 
     run(test)
 
@@ -171,21 +172,21 @@ def test_stream_of_a_caller_that_does_not_read_is_not_read(monkeypatch):
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
         requests.fetch(0, 1, 2, 3)
-        await partitions.answer(0)
+        await partitions.reply(0)
         await first
         for fetch_id in (1, 2, 3):
-            await partitions.answer(fetch_id)
+            await partitions.reply(fetch_id)
         await until(lambda: len(stream._ready) > 2)
         requests.fetch(4)
         requests.fetch(5)
         requests.end()
-        await until(lambda: 4 in partitions.asked)
+        await until(lambda: 4 in partitions.fetches)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert 5 not in partitions.asked
-        reading = asyncio.ensure_future(ids_of(responses))
+        assert 5 not in partitions.fetches
+        reading = asyncio.ensure_future(read_ids(responses))
         for fetch_id in (4, 5):
-            await partitions.answer(fetch_id)
+            await partitions.reply(fetch_id)
         assert sorted(await reading) == [1, 2, 3, 4, 5]
 
     monkeypatch.setattr(fetch_stream, "_READY_MAX", 2)
@@ -207,24 +208,24 @@ def test_malformed_message_ends_the_stream_after_earlier_calls(send):
         requests.fetch(1)
         send(requests)
         requests.fetch(4)
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         await until(lambda: stream.failure is not None)
         assert isinstance(stream.failure, MalformedRequest)
-        await partitions.answer(1)
+        await partitions.reply(1)
         assert await reading == [1]
-        assert 4 not in partitions.asked
+        assert 4 not in partitions.fetches
 
     run(test)
 
 
-def test_stopping_service_answers_fetches_in_flight():
+def test_stopping_service_sends_responses_to_fetches_in_flight():
     async def test(partitions, requests, stream):
         requests.fetch(1)
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
-        await until(lambda: 1 in partitions.asked)
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
+        await until(lambda: 1 in partitions.fetches)
         stream.end(BackendUnavailable("stopping"))
         stream.end(BackendUnavailable("a later reason"))
-        await partitions.answer(1)
+        await partitions.reply(1)
         assert await reading == [1]
         assert str(stream.failure) == "stopping"
 
@@ -234,8 +235,8 @@ def test_stopping_service_answers_fetches_in_flight():
 def test_unavailable_partitions_end_the_stream():
     async def test(partitions, requests, stream):
         requests.fetch(1)
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
-        await partitions.answer(1, error=BackendUnavailable("gone"))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
+        await partitions.reply(1, error=BackendUnavailable("not the owner"))
         assert await reading == []
         assert isinstance(stream.failure, BackendUnavailable)
 
@@ -246,63 +247,63 @@ def test_unavailable_partitions_end_the_stream():
 def test_bug_ends_the_stream_and_cancels_the_other_fetches(where):
     async def test(partitions, requests, stream):
         requests.fetch(1, 2)
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
-        await until(lambda: len(partitions.asked) == 2)
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
+        await until(lambda: len(partitions.fetches) == 2)
         bug = ZeroDivisionError("a bug")
         if where == "reading":
             requests.end(bug)
         else:
-            await partitions.answer(1, error=bug)
+            await partitions.reply(1, error=bug)
         with pytest.raises(ZeroDivisionError):
             await reading
-        assert partitions.asked[2].cancelled()
+        assert partitions.fetches[2].cancelled()
 
     run(test)
 
 
 def test_closed_stream_cancels_its_fetches():
     async def test(partitions, requests, stream):
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
         requests.fetch(1)
-        await until(lambda: 1 in partitions.asked)
+        await until(lambda: 1 in partitions.fetches)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        assert partitions.asked[1].cancelled()
+        assert partitions.fetches[1].cancelled()
 
     run(test)
 
 
-def test_unread_responses_are_bounded_in_bytes_and_all_arrive_once_they_are_read(tmp_path):
+def test_unread_responses_are_limited_in_bytes_and_all_are_sent_once_read(tmp_path):
     async def test():
         async with asyncio.timeout(60), running_core(tmp_path, tail_cache_bytes=0) as core:
             sent = [batch(size=500_000) for _ in range(8)]
-            for one in sent:
-                await append(core, one, acks=1)
+            for data in sent:
+                await append(core, data, acks=1)
             requests, stream = Requests(), FetchStream(core, bytes_max=3 * _MIB)
             limits = {"max_bytes": 50 * _MIB}
-            asked = pb.FetchPartition(topic_id=TOPIC_ID, fetch_offset=0, max_bytes=50 * _MIB)
+            partition = pb.FetchPartition(topic_id=TOPIC_ID, fetch_offset=0, max_bytes=50 * _MIB)
             calls = [
-                pb.FetchCall(fetch_id=n, fetch=pb.FetchRequest(partitions=[asked], **limits))
+                pb.FetchCall(fetch_id=n, fetch=pb.FetchRequest(partitions=[partition], **limits))
                 for n in range(30)
             ]
             requests.send(pb.FetchStreamRequest(calls=calls))
             requests.end()
             responses = stream.responses(requests)
-            pieces = list(pieces_in(await anext(responses)))
+            pieces = list(parse_pieces(await anext(responses)))
             for _ in range(500):
                 await asyncio.sleep(0)
-            # One batch each may exceed it, of those that found room at all.
+            # Each fetch that got any bytes may exceed the limit by one batch.
             assert stream._budget.used <= 4 * _MIB
             assert stream._fetching
-            async for one in responses:
+            async for response in responses:
                 assert stream._budget.used <= 4 * _MIB
-                pieces += pieces_in(one)
+                pieces += parse_pieces(response)
             assert {piece.fetch_id for piece in pieces if piece.is_last} == set(range(30))
-            whole = {
+            with_batches = {
                 piece.fetch_id for piece in pieces if piece.results and piece.results[0].batches
             }
-            assert whole == set(range(30))
+            assert with_batches == set(range(30))
             assert stream._budget.used == 0
 
     asyncio.run(test())
@@ -313,7 +314,7 @@ def test_dropped_responses_release_their_bytes():
         responses = stream.responses(requests)
         requests.fetch(1, 2)
         first = asyncio.ensure_future(anext(responses, None))
-        await until(lambda: len(partitions.asked) == 2)
+        await until(lambda: len(partitions.fetches) == 2)
         stream._budget.open().acquire(5)
         requests.drop(1)
         requests.drop(2)
@@ -328,20 +329,20 @@ def test_stream_is_not_read_while_too_many_fetches_are_in_flight(monkeypatch):
     async def test(partitions, requests, stream):
         requests.fetch(*range(10))
         requests.end()
-        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
-        await until(lambda: len(partitions.asked) == 4)
+        reading = asyncio.ensure_future(read_ids(stream.responses(requests)))
+        await until(lambda: len(partitions.fetches) == 4)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert len(partitions.asked) == 4
+        assert len(partitions.fetches) == 4
         for fetch_id in range(10):
-            await partitions.answer(fetch_id)
+            await partitions.reply(fetch_id)
         assert sorted(await reading) == list(range(10))
 
     monkeypatch.setattr(fetch_stream, "_FETCHING_MAX", 3)
     run(test)
 
 
-def test_wait_is_ended_by_the_id_of_its_fetch():
+def test_ended_waits_end_the_wait_of_fetches_by_id():
     async def test(partitions, requests, stream):
         queries = []
 
@@ -353,14 +354,14 @@ def test_wait_is_ended_by_the_id_of_its_fetch():
         partitions.fetch = fetch
         responses = stream.responses(requests)
         requests.fetch(1, 2)
-        # Unknown ids, and those that were answered before, are ignored.
+        # Unknown ids, and those of fetches with a response, are ignored.
         requests.send(pb.FetchStreamRequest(ended_waits=[7, 2, 2]))
-        (piece,) = pieces_in(await anext(responses))
+        (piece,) = parse_pieces(await anext(responses))
         assert (piece.fetch_id, piece.is_last, piece.ends_waits) == (2, True, True)
         assert not queries[0].end_of_wait.done()
         requests.send(pb.FetchStreamRequest(ended_waits=[2, 1]))
         requests.end()
-        assert await ids_of(responses) == [1]
+        assert await read_ids(responses) == [1]
         assert stream.failure is None
 
     run(test)

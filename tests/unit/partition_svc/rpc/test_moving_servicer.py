@@ -14,7 +14,7 @@ from tests.support.wire.batches import split_batches
 
 
 def run(test, tmp_path, monkeypatch):
-    """`test` gets the source of a move whose target does nothing, and a stub that calls it."""
+    """Runs `test` with the source of a move, its stub, and the ring; the target stays idle."""
     points = Failpoints()
     points.hold("move.target.prepare")
     monkeypatch.setattr("partition_svc.moves.target_move.reach", points.reach)
@@ -29,29 +29,29 @@ def run(test, tmp_path, monkeypatch):
     asyncio.run(within_limits())
 
 
-def moved(move_id=1, topic_id=LOG.topic_id, leader_epoch=5):
+def moved_log(move_id=1, topic_id=LOG.topic_id, leader_epoch=5):
     return pb.MovedLog(move_id=move_id, topic_id=topic_id, leader_epoch=leader_epoch)
 
 
-async def parts(call):
-    return [one async for one in call]
+async def read_parts(call):
+    return [part async for part in call]
 
 
-def kinds(found):
-    return [one.WhichOneof("part") for one in found]
+def kinds(parts):
+    return [part.WhichOneof("part") for part in parts]
 
 
 def test_log_is_copied_in_small_parts_from_the_offset(tmp_path, monkeypatch):
     async def test(source, stub, _):
         sent = [batch(size=100_000, start=n) for n in range(12)]
         await append(source.core, *sent)
-        found = await parts(stub.CopyLog(pb.CopyLogRequest(log=moved(), offset=2)))
-        assert kinds(found)[0] == "head"
-        assert found[0].head.end_offset == 12
-        assert found[0].head.size_bytes == sum(map(len, sent))
-        assert set(kinds(found[1:])) == {"batches"}
-        assert max(len(one.batches) for one in found) <= 256 << 10
-        copied = [each for one in found[1:] for each in split_batches(one.batches)]
+        parts = await read_parts(stub.CopyLog(pb.CopyLogRequest(log=moved_log(), offset=2)))
+        assert kinds(parts)[0] == "head"
+        assert parts[0].head.end_offset == 12
+        assert parts[0].head.size_bytes == sum(map(len, sent))
+        assert set(kinds(parts[1:])) == {"batches"}
+        assert max(len(part.batches) for part in parts) <= 256 << 10
+        copied = [copied for part in parts[1:] for copied in split_batches(part.batches)]
         assert list(map(content, copied)) == list(map(content, sent[2:]))
 
     run(test, tmp_path, monkeypatch)
@@ -60,8 +60,8 @@ def test_log_is_copied_in_small_parts_from_the_offset(tmp_path, monkeypatch):
 def test_batch_larger_than_a_part_is_a_part_of_its_own(tmp_path, monkeypatch):
     async def test(source, stub, _):
         await append(source.core, batch(), batch(size=1_000_000), batch())
-        found = await parts(stub.CopyLog(pb.CopyLogRequest(log=moved())))
-        assert [len(split_batches(one.batches)) for one in found[1:]] == [1, 1, 1]
+        parts = await read_parts(stub.CopyLog(pb.CopyLogRequest(log=moved_log())))
+        assert [len(split_batches(part.batches)) for part in parts[1:]] == [1, 1, 1]
 
     run(test, tmp_path, monkeypatch)
 
@@ -69,36 +69,36 @@ def test_batch_larger_than_a_part_is_a_part_of_its_own(tmp_path, monkeypatch):
 def test_fence_streams_the_tail_and_the_rows_and_may_be_repeated(tmp_path, monkeypatch):
     async def test(source, stub, _):
         await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
-        request = pb.FenceLogRequest(log=moved(), offset=2)
-        found = await parts(stub.FenceLog(request))
-        assert kinds(found) == ["head", "batches", "rows", "rows"]
-        assert found[0].head.leader_epoch == 5
-        assert [one.kind for part in found[2:] for one in part.rows.rows] == [b"P"] * 3 + [b"E"]
+        request = pb.FenceLogRequest(log=moved_log(), offset=2)
+        parts = await read_parts(stub.FenceLog(request))
+        assert kinds(parts) == ["head", "batches", "rows", "rows"]
+        assert parts[0].head.leader_epoch == 5
+        assert [row.kind for part in parts[2:] for row in part.rows.rows] == [b"P"] * 3 + [b"E"]
         (result,) = await source.core.append([Append(LOG, batch(), 5)], acks=ACKS_ALL)
         assert result.refusal is Refusal.MOVING
-        assert await parts(stub.FenceLog(request)) == found
+        assert await read_parts(stub.FenceLog(request)) == parts
 
     run(test, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("asked", "refusal"),
+    ("requested", "refusal"),
     [
-        (moved(move_id=2), Refusal.NOT_OWNER),
-        (moved(leader_epoch=4), Refusal.FENCED_LEADER_EPOCH),
-        (moved(leader_epoch=6), Refusal.UNKNOWN_LEADER_EPOCH),
-        (moved(topic_id=b"no such topic id"), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
+        (moved_log(move_id=2), Refusal.NOT_OWNER),
+        (moved_log(leader_epoch=4), Refusal.FENCED_LEADER_EPOCH),
+        (moved_log(leader_epoch=6), Refusal.UNKNOWN_LEADER_EPOCH),
+        (moved_log(topic_id=b"no such topic id"), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
         (pb.MovedLog(), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
     ],
-    ids=["another move", "old epoch", "new epoch", "unknown", "nothing"],
+    ids=["another move", "old epoch", "new epoch", "unknown topic", "empty"],
 )
-def test_request_for_another_move_fences_nothing(tmp_path, monkeypatch, asked, refusal):
+def test_request_for_another_move_fences_nothing(tmp_path, monkeypatch, requested, refusal):
     async def test(source, stub, _):
         for call in (
-            stub.CopyLog(pb.CopyLogRequest(log=asked)),
-            stub.FenceLog(pb.FenceLogRequest(log=asked)),
+            stub.CopyLog(pb.CopyLogRequest(log=requested)),
+            stub.FenceLog(pb.FenceLogRequest(log=requested)),
         ):
-            (part,) = await parts(call)
+            (part,) = await read_parts(call)
             assert part.refusal == refusal
         (result,) = await source.core.append([Append(LOG, batch(), 5)], acks=ACKS_ALL)
         assert result.refusal is None
@@ -109,13 +109,13 @@ def test_request_for_another_move_fences_nothing(tmp_path, monkeypatch, asked, r
 def test_producers_are_streamed_before_the_fence_on_request(tmp_path, monkeypatch):
     async def test(source, stub, _):
         await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
-        copying = pb.CopyLogRequest(log=moved(), offset=2, with_producers=True)
-        found = await parts(stub.CopyLog(copying))
-        assert kinds(found) == ["head", "batches", "rows"]
-        assert [one.kind for one in found[2].rows.rows] == [b"P"] * 3
-        fencing = pb.FenceLogRequest(log=moved(), offset=3, has_producers=True)
-        found = await parts(stub.FenceLog(fencing))
-        assert [one.kind for part in found[1:] for one in part.rows.rows] == [b"E"]
+        copying = pb.CopyLogRequest(log=moved_log(), offset=2, with_producers=True)
+        parts = await read_parts(stub.CopyLog(copying))
+        assert kinds(parts) == ["head", "batches", "rows"]
+        assert [row.kind for row in parts[2].rows.rows] == [b"P"] * 3
+        fencing = pb.FenceLogRequest(log=moved_log(), offset=3, has_producers=True)
+        parts = await read_parts(stub.FenceLog(fencing))
+        assert [row.kind for part in parts[1:] for row in part.rows.rows] == [b"E"]
 
     run(test, tmp_path, monkeypatch)
 
@@ -126,13 +126,13 @@ def test_store_failure_is_a_refusal_and_the_fence_may_be_repeated(tmp_path, monk
             raise StorageFailed("broken")
 
         await append(source.core, batch())
-        with monkeypatch.context() as broken:
-            broken.setattr(source.store, "write", fail)
-            (part,) = await parts(stub.FenceLog(pb.FenceLogRequest(log=moved())))
+        with monkeypatch.context() as patch:
+            patch.setattr(source.store, "write", fail)
+            (part,) = await read_parts(stub.FenceLog(pb.FenceLogRequest(log=moved_log())))
             assert part.refusal == Refusal.KAFKA_STORAGE_ERROR
         await until(lambda: source.core._committer.failure is None)
-        found = await parts(stub.FenceLog(pb.FenceLogRequest(log=moved())))
-        assert found[0].head.end_offset == 1
+        parts = await read_parts(stub.FenceLog(pb.FenceLogRequest(log=moved_log())))
+        assert parts[0].head.end_offset == 1
 
     run(test, tmp_path, monkeypatch)
 
@@ -143,7 +143,9 @@ def test_stopping_service_aborts_its_streams(tmp_path, monkeypatch):
         points.hold("move.source.copy")
         monkeypatch.setattr("partition_svc.rpc.moving_servicer.reach", points.reach)
         await append(source.core, *(batch(size=90_000) for _ in range(30)))
-        copying = asyncio.ensure_future(parts(stub.CopyLog(pb.CopyLogRequest(log=moved()))))
+        copying = asyncio.ensure_future(
+            read_parts(stub.CopyLog(pb.CopyLogRequest(log=moved_log())))
+        )
         await until(lambda: points.reached)
         source.servicer.end_streams()
         points.let_go("move.source.copy")

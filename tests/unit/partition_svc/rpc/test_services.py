@@ -15,7 +15,7 @@ from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.groups.groups import DATA_TOPIC_ID, GROUP, running_coordinators
 from tests.support.stores.partition_core import batch
 
-#: Longer than the test may last: a stream that `drain` does not end fails it.
+#: Longer than the test may take, so that a stream which `drain` does not end fails the test.
 _GRACE_S = 600
 
 _APPEND = pb.AppendRequest(appends=[pb.Append(topic_id=DATA_TOPIC_ID, batch=batch())])
@@ -27,8 +27,8 @@ _GROUP_CALLS = coordinator_pb2.GroupCalls(
 )
 
 
-async def answered(stream, request):
-    """The stream, after its first response."""
+async def read_first_response(stream, request):
+    """Sends `request`, reads one response, and returns the stream."""
     await stream.write(request)
     assert await stream.read() is not grpc.aio.EOF
     return stream
@@ -44,9 +44,9 @@ def test_draining_ends_all_open_streams_and_stops_the_server(tmp_path):
             async with open_channel(f"127.0.0.1:{server.port}") as channel:
                 partitions, groups = PartitionServiceStub(channel), CoordinatorServiceStub(channel)
                 streams = [
-                    await answered(partitions.AppendStream(), _APPEND),
-                    await answered(partitions.FetchStream(), _FETCH),
-                    await answered(groups.CallStream(), _GROUP_CALLS),
+                    await read_first_response(partitions.AppendStream(), _APPEND),
+                    await read_first_response(partitions.FetchStream(), _FETCH),
+                    await read_first_response(groups.CallStream(), _GROUP_CALLS),
                 ]
                 await services.drain(server, grace_s=_GRACE_S)
                 for stream in streams:

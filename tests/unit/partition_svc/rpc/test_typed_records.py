@@ -7,7 +7,7 @@ from tests.support.wire.records import Record, numbered
 
 
 def offsets(batches, *, offset=0, bytes_max=1 << 20):
-    return [one.offset for one in decode_records(batches, offset=offset, bytes_max=bytes_max)]
+    return [record.offset for record in decode_records(batches, offset=offset, bytes_max=bytes_max)]
 
 
 def two_batches():
@@ -24,7 +24,7 @@ def test_records_start_at_the_requested_offset():
 
 
 @pytest.mark.parametrize(("bytes_max", "count"), [(0, 1), (130, 1), (131, 2), (260, 2), (261, 3)])
-def test_decoding_stops_at_the_bound_of_bytes(bytes_max, count):
+def test_decoding_stops_at_the_limit_of_bytes(bytes_max, count):
     assert len(offsets(two_batches(), bytes_max=bytes_max)) == count
 
 
@@ -34,7 +34,7 @@ def test_call_decodes_a_megabyte_at_most():
     assert 30_000 < count < 40_000
 
 
-def test_headers_count_towards_the_bound():
+def test_headers_count_towards_the_limit():
     headers = tuple(("h", b"v" * 99) for _ in range(10))
     batches = [record_batch([Record(b"v", headers=headers)] * 50, codec="gzip")]
     assert len(offsets(batches, bytes_max=2600)) == 2
@@ -63,5 +63,5 @@ def test_many_records_before_the_offset_call_pause():
     pauses = []
     batches = [record_batch(numbered(3000))]
     found = decode_records(batches, offset=2999, bytes_max=100, pause=lambda: pauses.append(1))
-    assert [one.offset for one in found] == [2999]
+    assert [record.offset for record in found] == [2999]
     assert len(pauses) == 2
