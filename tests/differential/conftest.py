@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.differential.kafka_broker import running_kafka
 from tests.differential.known_differences import KNOWN_DIFFERENCES
 from tests.differential.requests import find_coordinator, init_producer_id, offset_fetch
 from tests.differential.sides import Sides, report
 from tests.support.clients.raw_client import INIT_PRODUCER_ID
+from tests.support.kafka.kafka_broker import running_kafka
 from tests.support.processes.deployments import DEPLOYMENTS
 from tests.support.wire.group_apis import FIND_COORDINATOR, OFFSET_FETCH
 
