@@ -1,4 +1,4 @@
-"""Helpers that dispatch requests of one small API, InitProducerId, and decode their responses."""
+"""Functions that dispatch requests of one small API, InitProducerId, and decode their responses."""
 
 import asyncio
 from typing import Any

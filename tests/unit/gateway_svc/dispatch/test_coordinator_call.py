@@ -17,7 +17,7 @@ REQUEST = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 def test_refuse_if_unavailable_responds_with_coordinator_not_available():
     @refuse_if_unavailable(HEARTBEAT)
     async def handle(request, context):
-        raise BackendUnavailable("gone")
+        raise BackendUnavailable("unreachable")
 
     response = asyncio.run(handle(REQUEST, FakeCluster().context(4)))
     assert response == HeartbeatResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
@@ -34,7 +34,7 @@ def test_refuse_if_unavailable_passes_a_response_on():
 def test_coordinator_operation_responds_with_a_result_or_the_error():
     async def scenario():
         failed, done = (asyncio.get_running_loop().create_future() for _ in range(2))
-        failed.set_exception(BackendUnavailable("gone"))
+        failed.set_exception(BackendUnavailable("unreachable"))
         done.set_result(ErrorCode.ILLEGAL_GENERATION)
         return [
             CoordinatorOperation(

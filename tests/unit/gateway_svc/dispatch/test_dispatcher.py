@@ -66,9 +66,9 @@ def test_invalid_request_frame_is_a_violation(wrong, reason):
 @pytest.mark.parametrize("version", [5, 99, -1])
 def test_unknown_version_of_api_versions_gets_a_response_of_version_0(version):
     head = (18).to_bytes(2, "big") + version.to_bytes(2, "big", signed=True)
-    sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"fields of that version"
+    request_frame = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"fields of that version"
     dispatch = Dispatcher({18: exclusive_route(API_VERSIONS, broken)}, FakeCluster().backends)
-    parts = dispatch.connect(PEER)(sent)
+    parts = dispatch.connect(PEER)(request_frame)
     assert isinstance(parts, list)
     data = b"".join(parts)
     response, end = decode(ApiVersionsResponse, data, 8, 0, False)

@@ -19,16 +19,16 @@ def test_find_coordinator_returns_one_gateway_per_group_and_spreads_groups():
     cluster = FakeCluster()
     keys = [f"group {n}" for n in range(40)]
     batched = cluster.send(find_coordinator, FindCoordinatorRequest(coordinator_keys=keys), 4)
-    found = {
+    brokers = {
         coordinator.key: (coordinator.node_id, coordinator.host)
         for coordinator in batched.coordinators
     }
-    assert set(found.values()) == {(1, "gateway-1"), (2, "gateway-2")}
+    assert set(brokers.values()) == {(1, "gateway-1"), (2, "gateway-2")}
     for key in keys:
         response = cluster.send(
             find_coordinator, FindCoordinatorRequest(key=key), 1, client_id="c,rack=rack-b"
         )
-        assert (response.node_id, response.host) == found[key]
+        assert (response.node_id, response.host) == brokers[key]
 
 
 def test_find_coordinator_returns_an_address_of_the_listener():

@@ -129,7 +129,7 @@ def test_list_offsets_is_retriable_if_the_owner_is_unavailable():
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "found", "count", "expected"),
+    ("timestamp", "offset", "count", "expected"),
     [
         pytest.param(LATEST, 50, 1, [50], id="latest"),
         pytest.param(LATEST, 50, 10, [50, 3], id="latest and log start"),
@@ -141,9 +141,9 @@ def test_list_offsets_is_retriable_if_the_owner_is_unavailable():
         pytest.param(LATEST, 50, 2**31 - 1, [50, 3], id="large limit"),
     ],
 )
-def test_list_offsets_version_0_returns_offsets_newest_first(timestamp, found, count, expected):
+def test_list_offsets_version_0_returns_offsets_newest_first(timestamp, offset, count, expected):
     cluster = FakeCluster()
-    cluster.partitions.offset_results = [OffsetResult(found), OffsetResult(50), OffsetResult(3)]
+    cluster.partitions.offset_results = [OffsetResult(offset), OffsetResult(50), OffsetResult(3)]
     response = cluster.send(
         list_offsets, request(list_partition(0, timestamp, max_num_offsets=count)), 0
     )

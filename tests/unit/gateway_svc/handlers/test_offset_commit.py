@@ -76,8 +76,8 @@ def test_offset_commit_rejects_missing_partitions_and_commits_the_others():
         (-1, unknown),
         (1, ErrorCode.OFFSET_METADATA_TOO_LARGE),
     ]
-    (sent,) = cluster.coordinators.requests
-    assert [offset.partition for offset in sent.offsets] == [0, 1]
+    (commit,) = cluster.coordinators.requests
+    assert [offset.partition for offset in commit.offsets] == [0, 1]
 
 
 def test_offset_commit_repeats_a_refusal_of_the_request_for_each_partition():

@@ -58,5 +58,5 @@ def test_offset_delete_rejects_missing_partitions_and_deletes_the_others():
         [(partition.partition_index, partition.error_code) for partition in topic.partitions]
         for topic in response.topics
     ] == [[(0, unknown)], [(0, none), (99, unknown), (-1, unknown), (1, none)], []]
-    (sent,) = cluster.coordinators.requests
-    assert [topic.partitions for topic in sent.topics] == [[], [0, 1], []]
+    (forwarded,) = cluster.coordinators.requests
+    assert [topic.partitions for topic in forwarded.topics] == [[], [0, 1], []]

@@ -132,13 +132,13 @@ def test_offset_fetch_returns_topics_without_partitions(version):
     topics = [topic_type(name=name, partition_indexes=indexes) for name, indexes in requested]
     if version >= 8:
         request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=topics)])
-        found = cluster.send(offset_fetch, request, version).groups[0].topics
+        topic_responses = cluster.send(offset_fetch, request, version).groups[0].topics
     else:
         request = OffsetFetchRequest(group_id="g", topics=topics)
-        found = cluster.send(offset_fetch, request, version).topics
+        topic_responses = cluster.send(offset_fetch, request, version).topics
     returned = [
         (topic.name, [partition.partition_index for partition in topic.partitions])
-        for topic in found
+        for topic in topic_responses
     ]
     assert returned == requested
 

@@ -63,9 +63,9 @@ def test_request_received_byte_by_byte_gets_a_response():
 
 
 @pytest.mark.parametrize(
-    "sent", [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", framed(b"violation"), framed(b"disconnect")]
+    "data", [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", framed(b"violation"), framed(b"disconnect")]
 )
-def test_violation_is_logged_in_one_line_and_closes_only_its_connection(sent, caplog):
+def test_violation_is_logged_in_one_line_and_closes_only_its_connection(data, caplog):
     def handle_frame(frame):
         if frame == b"violation":
             raise ProtocolViolation("no such thing")
@@ -77,7 +77,7 @@ def test_violation_is_logged_in_one_line_and_closes_only_its_connection(sent, ca
         async with serving(handle_frame) as server:
             bystander, bystander_writer = await server.connect()
             reader, writer = await server.connect()
-            writer.write(sent)
+            writer.write(data)
             assert await read_end(reader) == b""
             writer.close()
             bystander_writer.write(framed(b"still here"))

@@ -264,13 +264,13 @@ def test_fetch_is_retriable_if_the_owner_is_unavailable():
 @pytest.mark.parametrize(("version", "magic"), [(0, 0), (1, 0), (2, 1), (3, 1)])
 def test_fetch_returns_message_sets_to_old_versions(version, magic):
     cluster = FakeCluster()
-    sent = numbered(3)
-    cluster.partitions.fetch_results = [FetchResult([record_batch(sent)], 3, 3, 0, 7)]
+    records = numbered(3)
+    cluster.partitions.fetch_results = [FetchResult([record_batch(records)], 3, 3, 0, 7)]
     partition = only_partition(
         cluster.send(fetch, fetch_request(orders(fetch_partition(0))), version)
     )
     messages = unpack_message_set(b"".join(partition.records))
-    assert [message.value for message in messages] == [record.value for record in sent]
+    assert [message.value for message in messages] == [record.value for record in records]
     assert {message.magic for message in messages} == {magic}
 
 

@@ -155,8 +155,8 @@ def test_produce_accepts_zstd_since_version_7(version, error_code):
 
 @pytest.mark.parametrize("magic", [0, 1])
 def test_produce_rejects_message_sets_since_version_3(magic):
-    sent = message_set(numbered(2, size=100), magic=magic)
-    response = FakeCluster().send(produce, produce_request(topic_data("orders", (0, sent))), 3)
+    messages = message_set(numbered(2, size=100), magic=magic)
+    response = FakeCluster().send(produce, produce_request(topic_data("orders", (0, messages))), 3)
     assert only_partition(response).error_code is ErrorCode.INVALID_RECORD
 
 
@@ -165,9 +165,9 @@ def test_produce_rejects_message_sets_since_version_3(magic):
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4"])
 def test_produce_converts_message_sets_of_old_versions(version, magic, codec):
     cluster = FakeCluster()
-    sent = message_set(numbered(3), magic=magic, codec=codec)
+    messages = message_set(numbered(3), magic=magic, codec=codec)
     response = cluster.send(
-        produce, produce_request(topic_data("orders", (0, sent), (1, sent))), version
+        produce, produce_request(topic_data("orders", (0, messages), (1, messages))), version
     )
     assert [code for _, _, code, _ in results(response)] == [ErrorCode.NONE] * 2
     batch = cluster.partitions.appends[0].batch
@@ -197,11 +197,11 @@ def test_produce_converts_message_sets_of_existing_partitions_only(monkeypatch):
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_produce_rejects_a_message_larger_than_the_topic_accepts(version):
-    sent = message_set(numbered(1, size=1_100_000), magic=0, codec="none")
+    messages = message_set(numbered(1, size=1_100_000), magic=0, codec="none")
     good = message_set(numbered(1), magic=0)
     cluster = FakeCluster()
     response = cluster.send(
-        produce, produce_request(topic_data("orders", (0, sent), (1, good))), version
+        produce, produce_request(topic_data("orders", (0, messages), (1, good))), version
     )
     assert [code for _, _, code, _ in results(response)] == [
         ErrorCode.MESSAGE_TOO_LARGE,
@@ -210,11 +210,11 @@ def test_produce_rejects_a_message_larger_than_the_topic_accepts(version):
 
 
 def test_produce_rejects_only_the_corrupt_message_set():
-    sent = bytearray(message_set(numbered(3), magic=1))
-    sent[-1] ^= 1
+    messages = bytearray(message_set(numbered(3), magic=1))
+    messages[-1] ^= 1
     good = message_set(numbered(1), magic=1)
     response = FakeCluster().send(
-        produce, produce_request(topic_data("orders", (0, bytes(sent)), (1, good))), 2
+        produce, produce_request(topic_data("orders", (0, bytes(messages)), (1, good))), 2
     )
     assert [code for _, _, code, _ in results(response)] == [
         ErrorCode.CORRUPT_MESSAGE,
@@ -304,8 +304,8 @@ def test_produce_returns_log_append_time_and_log_start_offset():
 
 @pytest.mark.parametrize("version", [2, 9])
 def test_acks_0_has_no_response(version):
-    sent = message_set(numbered(3), magic=1) if version < 3 else BATCH
-    request = produce_request(topic_data("orders", (0, sent)), acks=0)
+    messages = message_set(numbered(3), magic=1) if version < 3 else BATCH
+    request = produce_request(topic_data("orders", (0, messages)), acks=0)
     assert not expects_response(request)
     assert FakeCluster().send(produce, request, version) is None
 

@@ -45,16 +45,16 @@ def test_converted_batch_rejects_zstd_in_a_message_set():
 @pytest.mark.parametrize("codec", ["none", "gzip"])
 def test_converted_batch_rejects_a_set_whose_batch_is_too_large(magic, codec):
     records = [Record(random.Random(n).randbytes(400)) for n in range(20)]
-    sent = message_set(records, magic=magic, codec=codec)
-    limit = max(len(sent), 8500)
-    assert isinstance(convert(sent, limit=limit), bytes)
-    assert convert(sent, limit=5000) == (ErrorCode.MESSAGE_TOO_LARGE, ANY)
+    messages = message_set(records, magic=magic, codec=codec)
+    limit = max(len(messages), 8500)
+    assert isinstance(convert(messages, limit=limit), bytes)
+    assert convert(messages, limit=5000) == (ErrorCode.MESSAGE_TOO_LARGE, ANY)
 
 
 def test_converted_batch_counts_decompressed_and_converted_bytes():
     byte_counts = []
-    sent = message_set([Record(bytes(100_000))], magic=1, codec="gzip")
-    convert(sent, count=byte_counts.append)
+    messages = message_set([Record(bytes(100_000))], magic=1, codec="gzip")
+    convert(messages, count=byte_counts.append)
     assert byte_counts == [2 * (100_000 + 34)]
     convert(message_set(numbered(5), magic=1), count=byte_counts.append)
     assert len(byte_counts) == 1

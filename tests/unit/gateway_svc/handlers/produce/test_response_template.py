@@ -31,9 +31,10 @@ def test_response_template_writes_what_the_codec_writes(version, partition, name
         expected = b"".join(encode(message, version, PRODUCE.is_flexible(version)))
         response = response_template(version, name, TOPIC_ID, partition)
         assert response.body(result) == expected
-        sent = b"".join(write_response(PRODUCE, version, -7, message))
+        expected_frame = b"".join(write_response(PRODUCE, version, -7, message))
         assert (
-            response.frame(b"KIND" + (-7).to_bytes(4, "big", signed=True) + b"any", result) == sent
+            response.frame(b"KIND" + (-7).to_bytes(4, "big", signed=True) + b"any", result)
+            == expected_frame
         )
 
 

@@ -19,8 +19,10 @@ def request(**partition):
 
 
 def response(**partition):
-    found = ListOffsetsPartitionResponse(partition_index=3, **partition)
-    return ListOffsetsResponse(topics=[ListOffsetsTopicResponse(name="t", partitions=[found])])
+    partition_response = ListOffsetsPartitionResponse(partition_index=3, **partition)
+    return ListOffsetsResponse(
+        topics=[ListOffsetsTopicResponse(name="t", partitions=[partition_response])]
+    )
 
 
 ASKED = "00000001 0001 74  00000001 00000003"

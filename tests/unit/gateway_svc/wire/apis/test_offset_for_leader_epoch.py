@@ -20,9 +20,9 @@ def request(*, replica_id=-2, **partition):
 
 
 def response(**partition):
-    found = EpochEndOffset(partition=3, **partition)
+    end_offset = EpochEndOffset(partition=3, **partition)
     return OffsetForLeaderEpochResponse(
-        topics=[OffsetForLeaderTopicResult(topic="t", partitions=[found])]
+        topics=[OffsetForLeaderTopicResult(topic="t", partitions=[end_offset])]
     )
 
 
