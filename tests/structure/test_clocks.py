@@ -1,4 +1,4 @@
-"""Who reads the wall clock, which may jump: nobody who judges by it whether somebody is alive."""
+"""Readers of the wall clock, which may jump: nothing detects by it whether a process is alive."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,9 @@ WALL_CLOCK = re.compile(
     r"from time import .*\b(time|time_ns)\b|\btime\.time(_ns)?\(|datetime\.(now|utcnow)\("
 )
 
-#: What each does with it. Leases, sessions, fences and pauses go by the loop's monotonic clock.
+#: Modules, and their use of it. Leases, sessions, fences and pauses use the loop's monotonic clock.
 READERS = {
-    "metadata_svc/core.py": "producer ids after a restore; the stored id counts where it is behind",
+    "metadata_svc/core.py": "producer ids after a restore; never below the stored id",
     "partition_svc/rpc/append_stream.py": "timestamps of typed records",
     "partition_svc/coordinator/runtime/coordinators.py": "times of commits and groups, expiry",
     "partition_svc/coordinator/runtime/writer.py": "timestamps of records",
@@ -26,15 +26,15 @@ READERS = {
 PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "ringlog")
 
 
-def readers():
+def find_readers():
     paths = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     return {
         str(path.relative_to(ROOT)) for path in paths if WALL_CLOCK.search(path.read_text("utf-8"))
     }
 
 
-def test_only_timestamps_and_expiry_of_data_go_by_the_wall_clock():
-    assert readers() == set(READERS)
+def test_wall_clock_is_read_only_for_timestamps_and_expiry_of_data():
+    assert find_readers() == set(READERS)
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_only_timestamps_and_expiry_of_data_go_by_the_wall_clock():
         ("    deadline = asyncio.get_running_loop().time() + 1", False),
     ],
 )
-def test_the_wall_clock_is_told_from_the_loop_s(line, reads):
+def test_pattern_matches_the_wall_clock_and_not_the_loops(line, reads):
     assert bool(WALL_CLOCK.search(line)) is reads

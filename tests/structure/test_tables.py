@@ -1,4 +1,4 @@
-"""Tables that must say the same thing: protos and Python, routes and files, code and documents."""
+"""Tables that must agree: protos and Python, routes and files, code and documents."""
 
 import re
 from pathlib import Path
@@ -19,22 +19,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _file_name(api_name: str) -> str:
-    """ListOffsets: list_offsets."""
+    """Returns `list_offsets` for ListOffsets."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", api_name).lower()
 
 
 @pytest.mark.parametrize(
-    ("python", "proto", "prefix"),
+    ("port_enum", "proto_enum", "prefix"),
     [
         (Refusal, partition_pb2.Refusal, "REFUSAL_"),
         (TopicRefusal, metadata_pb2.TopicRefusal, "TOPIC_REFUSAL_"),
     ],
     ids=["Refusal", "TopicRefusal"],
 )
-def test_refusals_have_the_same_names_and_numbers_in_python_and_proto(python, proto, prefix):
-    in_proto = {name.removeprefix(prefix): number for name, number in proto.items()}
+def test_refusals_have_the_same_names_and_numbers_in_python_and_proto(
+    port_enum, proto_enum, prefix
+):
+    in_proto = {name.removeprefix(prefix): number for name, number in proto_enum.items()}
     assert in_proto.pop("UNSPECIFIED") == 0
-    assert in_proto == {one.name: one.value for one in python}
+    assert in_proto == {refusal.name: refusal.value for refusal in port_enum}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -63,18 +65,18 @@ def test_every_api_file_is_served():
 )
 def test_every_refusal_has_an_error_code(refusals, table):
     assert set(table) == set(refusals)
-    assert all(table.values()), "NONE is no error"
+    assert all(table.values()), "a refusal must not have the code NONE"
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_every_default_is_a_value_that_the_setting_takes(cls):
-    for one in declared(cls):
-        if one.default is not None:
-            assert one.parse(one.default) == one.default
+def test_every_default_is_a_value_that_its_setting_accepts(cls):
+    for setting in declared(cls):
+        if setting.default is not None:
+            assert setting.parse(setting.default) == setting.default
 
 
 def test_services_that_share_a_setting_agree_on_it():
     kinds = {}
-    for one in (one for cls in CLASSES for one in declared(cls)):
-        kind = (one.kind, one.unit)
-        assert kinds.setdefault(one.name, kind) == kind, one.name
+    for setting in (setting for cls in CLASSES for setting in declared(cls)):
+        kind = (setting.kind, setting.unit)
+        assert kinds.setdefault(setting.name, kind) == kind, setting.name

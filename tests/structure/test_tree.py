@@ -1,4 +1,4 @@
-"""The tree agrees with itself: each module is tested where one looks for it and stays readable."""
+"""Rules of the tree: each module has a test file at the same path, and files stay readable."""
 
 import os
 import re
@@ -10,17 +10,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "ringlog")
 
-#: Modules without a test file of their own, and why.
+#: Modules without a test file of their own, and the reasons.
 UNTESTED_ALONE = {
-    "common/client/owner.py": "declarations; test_partitions.py tests what uses them",
-    "common/ports/classic_groups.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/consumer_groups.py": "declarations; tests/contracts tests what they are for",
-    "common/ports/coordinators.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/group_offsets.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/group_errors.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/metadata.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/moves.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/partitions.py": "declarations; tests/contracts tests what implements them",
+    "common/client/owner.py": "declarations; test_partitions.py tests their users",
+    "common/ports/classic_groups.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/consumer_groups.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/coordinators.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/group_offsets.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/group_errors.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/metadata.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/moves.py": "declarations; tests/contracts tests their implementations",
+    "common/ports/partitions.py": "declarations; tests/contracts tests their implementations",
     "common/ports/unavailable.py": "declares one exception",
     "gateway_svc/wire/violations.py": "declares one exception",
     "partition_svc/coordinator/records/result.py": "declarations; tests/simulation",
@@ -31,42 +31,44 @@ UNTESTED_ALONE = {
     "common/records/errors.py": "declares two exceptions",
 }
 
-#: Files longer than LINES_MAX, and why they are one thing.
+#: Files longer than LINES_MAX, and the reasons.
 LONG_FILES: dict[str, str] = {}
 LINES_MAX = 300
-#: Tests are flat: cases one after the other.
+#: Test files may be longer: they are a sequence of independent cases.
 TEST_LINES_MAX = 450
 
-#: Spelt in pieces, so that this file does not contain what it looks for.
+#: Spelled in pieces, so that this file does not match its own pattern.
 MACHINE_PATHS = re.compile(
     "|".join(["/" + "work/", "/" + "farm/", "/" + "root/", "/" + r"home/\w", "/opt/" + "wheels"])
 )
-#: Makefile, .ci/run and the like have none.
+#: Makefile and .ci/run have no suffix.
 TEXT_SUFFIXES = ("", ".md", ".proto", ".py", ".toml", ".txt", ".yaml")
 LEFTOVERS = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]))
 
 
 def _files(suffix: str = "") -> list[Path]:
-    """Our files, relative to the root: not what tools made, nor generated stubs."""
-    found: list[Path] = []
+    """Returns the project's files, relative to the root, except generated ones."""
+    files: list[Path] = []
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if _is_ours(name)]
+        folders[:] = [name for name in folders if _is_project_folder(name)]
         paths = (Path(folder, name).relative_to(ROOT) for name in names)
-        found += [path for path in paths if path.suffix == suffix or not suffix]
-    return sorted(path for path in found if "_pb2" not in path.name)
+        files += [path for path in paths if path.suffix == suffix or not suffix]
+    return sorted(path for path in files if "_pb2" not in path.name)
 
 
-def _is_ours(folder: str) -> bool:
-    made = folder in ("data", "build", "__pycache__", "venv") or folder.endswith(".egg-info")
-    return not made and (folder == ".ci" or not folder.startswith("."))
+def _is_project_folder(folder: str) -> bool:
+    is_generated = folder in ("data", "build", "__pycache__", "venv") or folder.endswith(
+        ".egg-info"
+    )
+    return not is_generated and (folder == ".ci" or not folder.startswith("."))
 
 
 def _modules() -> list[Path]:
-    ours = (path for path in _files(".py") if path.parts[0] in PACKAGES)
-    return [path for path in ours if path.name not in ("__init__.py", "__main__.py")]
+    paths = (path for path in _files(".py") if path.parts[0] in PACKAGES)
+    return [path for path in paths if path.name not in ("__init__.py", "__main__.py")]
 
 
-def _test_of(module: Path) -> Path:
+def _test_path(module: Path) -> Path:
     return Path("tests/unit", module.parent, f"test_{module.name}")
 
 
@@ -74,24 +76,24 @@ def test_every_module_has_its_test_file():
     missing = [
         str(module)
         for module in _modules()
-        if str(module) not in UNTESTED_ALONE and not (ROOT / _test_of(module)).is_file()
+        if str(module) not in UNTESTED_ALONE and not (ROOT / _test_path(module)).is_file()
     ]
     assert not missing
 
 
 def test_every_unit_test_file_has_its_module():
-    expected = {str(_test_of(module)) for module in _modules()}
+    expected = {str(_test_path(module)) for module in _modules()}
     tests = [path for path in _files(".py") if path.name.startswith("test_")]
-    ours = [path for path in tests if path.parts[1] == "unit" and path.parts[2] in PACKAGES]
-    assert not [str(path) for path in ours if str(path) not in expected]
+    unit_tests = [path for path in tests if path.parts[1] == "unit" and path.parts[2] in PACKAGES]
+    assert not [str(path) for path in unit_tests if str(path) not in expected]
 
 
 @pytest.mark.parametrize("listed", [UNTESTED_ALONE, LONG_FILES], ids=["untested", "long"])
-def test_the_exceptions_are_still_needed_and_have_reasons(listed):
+def test_listed_exceptions_are_still_needed_and_have_reasons(listed):
     modules = {str(path) for path in _files(".py")}
     assert not [path for path in listed if path not in modules]
     assert all(len(reason) > 10 for reason in listed.values())
-    assert not [path for path in UNTESTED_ALONE if (ROOT / _test_of(Path(path))).is_file()]
+    assert not [path for path in UNTESTED_ALONE if (ROOT / _test_path(Path(path))).is_file()]
     assert not [path for path in LONG_FILES if _line_count(Path(path)) <= LINES_MAX]
 
 
@@ -121,7 +123,7 @@ def test_no_file_holds_what_belongs_to_one_machine_or_one_moment(pattern):
     assert not found
 
 
-def test_every_link_in_the_documents_leads_to_a_file():
+def test_every_link_in_the_documents_points_to_a_file():
     documents = [path for path in _files(".md") if path.parts[0] != "tests"]
     links = [
         (document, link)
@@ -129,22 +131,26 @@ def test_every_link_in_the_documents_leads_to_a_file():
         for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", (ROOT / document).read_text())
     ]
     assert links
-    broken = [f"{one}: {link}" for one, link in links if not (ROOT / one.parent / link).exists()]
+    broken = [
+        f"{document}: {link}"
+        for document, link in links
+        if not (ROOT / document.parent / link).exists()
+    ]
     assert not broken
 
 
-def test_every_path_that_the_documents_name_is_there():
+def test_every_path_that_the_documents_name_exists():
     named = {
         name
         for document in _files(".md")
         for name in re.findall(r"`([a-z_]+/[\w/]+\.py)`", (ROOT / document).read_text())
     }
     assert named
-    assert not [name for name in sorted(named) if not _is_somewhere(name)]
+    assert not [name for name in sorted(named) if not _is_existing_path(name)]
 
 
-def _is_somewhere(name: str) -> bool:
-    """Whether it is a path from the root, or from the folder of a service (`net/connection.py`)."""
+def _is_existing_path(name: str) -> bool:
+    """True if the path exists below the root or below a package (`net/connection.py`)."""
     return any((ROOT / start / name).is_file() for start in ("", *PACKAGES))
 
 
@@ -153,7 +159,7 @@ API_FOLDERS = ("gateway_svc/handlers", "gateway_svc/wire/apis")
 FOLDER_MODULES_MAX = 16
 
 
-def test_no_folder_has_to_be_searched():
+def test_folders_have_few_modules():
     modules = Counter(str(path.parent) for path in _modules())
     large = {folder for folder, count in modules.items() if count > FOLDER_MODULES_MAX}
     assert large <= set(API_FOLDERS)

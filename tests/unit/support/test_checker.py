@@ -12,17 +12,17 @@ LOG = [
     Stored(0, 2, value_of("a", 1)),
     Stored(1, 0, value_of("c", 0)),
 ]
-WELL = Evidence(
+CORRECT = Evidence(
     acknowledged=LOG, log=LOG, bounds={0: (0, 3), 1: (0, 1)}, followed={"follower": LOG}
 )
 OTHER = Stored(1, 0, value_of("c", 1))
 
 
-def test_a_log_that_is_well_has_no_problems():
-    assert problems(WELL) == []
+def test_a_correct_log_has_no_problems():
+    assert problems(CORRECT) == []
 
 
-def test_values_tell_key_and_sequence():
+def test_values_have_key_and_sequence():
     assert key_and_sequence(value_of("p:0/1", 17)) == ("p:0/1", 17)
 
 
@@ -42,21 +42,21 @@ def test_values_tell_key_and_sequence():
         ({"followed": {"follower": [LOG[0], *LOG]}}, "not at the end"),
     ],
 )
-def test_it_notices(change, kind):
-    assert any(kind in found for found in problems(replace(WELL, **change)))
+def test_checker_reports_each_kind_of_fault(change, kind):
+    assert any(kind in problem for problem in problems(replace(CORRECT, **change)))
 
 
 def test_an_unknown_outcome_may_be_stored_once_or_not():
-    maybe = Stored(1, 1, value_of("c", 1))
-    unsure = replace(WELL, unknown=frozenset([maybe.value]))
-    assert problems(unsure) == []
-    log = [*LOG, maybe]
-    stored = replace(unsure, log=log, followed={"f": log}, bounds={0: (0, 3), 1: (0, 2)})
+    pending = Stored(1, 1, value_of("c", 1))
+    evidence = replace(CORRECT, unknown=frozenset([pending.value]))
+    assert problems(evidence) == []
+    log = [*LOG, pending]
+    stored = replace(evidence, log=log, followed={"f": log}, bounds={0: (0, 3), 1: (0, 2)})
     assert problems(stored) == []
 
 
 def test_a_missing_log_is_reported_briefly():
-    many = [Stored(0, n, value_of("a", n)) for n in range(100)]
-    found = problems(Evidence(acknowledged=many, log=[], bounds={0: (0, 100)}))
-    assert len(found) < 10
-    assert "and 95 more" in " ".join(found)
+    stored = [Stored(0, n, value_of("a", n)) for n in range(100)]
+    reported = problems(Evidence(acknowledged=stored, log=[], bounds={0: (0, 100)}))
+    assert len(reported) < 10
+    assert "and 95 more" in " ".join(reported)

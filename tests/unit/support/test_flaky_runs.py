@@ -16,22 +16,22 @@ import pathlib, pytest
 @pytest.mark.parametrize("number", range({count}))
 def test_first_run_fails(number):
     marker = pathlib.Path(__file__).with_name(f"ran-{{number}}")
-    seen = marker.exists()
+    has_run = marker.exists()
     marker.touch()
-    print("output of run", 2 if seen else 1)
-    assert seen
+    print("output of run", 2 if has_run else 1)
+    assert has_run
 """
 FAILS = "def test_always_fails():\n    print('it fails')\n    assert False\n"
 PASSES = "def test_passes():\n    pass\n"
-BREAKS_IN_SETUP = """
+FAILS_IN_SETUP = """
 import pathlib, pytest
 
 @pytest.fixture
 def broken():
     marker = pathlib.Path(__file__).with_name("was-set-up")
-    seen = marker.exists()
+    has_run = marker.exists()
     marker.touch()
-    assert seen
+    assert has_run
 
 def test_with_fixture(broken):
     pass
@@ -41,7 +41,7 @@ def test_with_fixture(broken):
 @pytest.fixture
 def run(tmp_path):
     def run_files(*groups, options=()):
-        """Each group is one run of pytest over files of these texts. Returns status and output."""
+        """Runs pytest once for each group, over files of its texts; returns status and output."""
         arguments = []
         for number, texts in enumerate(groups):
             folder = tmp_path / f"run{number}"
@@ -51,19 +51,19 @@ def run(tmp_path):
                 (folder / f"test_{name}.py").write_text(text)
             arguments += ["--"] * bool(number) + [*options, "-p", "no:cacheprovider", str(folder)]
         command = [sys.executable, "-m", "tests.support.flaky_runs", *arguments]
-        done = subprocess.run(
+        result = subprocess.run(
             command,
             capture_output=True,
             text=True,
             cwd=ROOT,
             env={**os.environ, "PYTEST_ADDOPTS": ""},
         )
-        return done.returncode, done.stdout + done.stderr
+        return result.returncode, result.stdout + result.stderr
 
     return run_files
 
 
-def test_a_flaky_test_is_listed_with_both_outputs_and_fails_nothing(run):
+def test_a_flaky_test_is_listed_with_both_outputs_and_does_not_fail_the_run(run):
     status, output = run([FLAKY.format(count=1), PASSES], [PASSES])
     assert status == 0, output
     assert "FLAKY" in output
@@ -79,24 +79,24 @@ def test_a_test_that_fails_twice_fails_the_run(run):
     assert output.count("FLAKY") == 1
 
 
-def test_a_test_that_breaks_in_its_set_up_is_run_again(run):
-    status, output = run([BREAKS_IN_SETUP])
+def test_a_test_that_fails_in_its_setup_is_run_again(run):
+    status, output = run([FAILS_IN_SETUP])
     assert status == 0, output
     assert "FLAKY" in output
 
 
 @pytest.mark.parametrize(("counts", "status"), [((2, 1), 0), ((4,), 1), ((3, 1), 1)])
 def test_more_than_three_flaky_tests_fail_the_run(run, counts, status):
-    done, output = run(*([FLAKY.format(count=count)] for count in counts))
-    assert done == status, output
+    actual_status, output = run(*([FLAKY.format(count=count)] for count in counts))
+    assert actual_status == status, output
 
 
-def test_failures_in_workers_are_run_again_too(run):
+def test_failures_in_workers_are_run_again(run):
     status, output = run([FLAKY.format(count=1)], options=("-n", "1"))
     assert status == 0, output
     assert "FLAKY" in output
 
 
-def test_an_error_that_is_not_about_a_test_is_kept(run):
+def test_an_error_outside_tests_fails_the_run(run):
     status, _ = run([FLAKY.format(count=0) + "\nimport no_such_module"], [PASSES])
     assert status not in (0, 1)

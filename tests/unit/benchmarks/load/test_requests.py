@@ -14,7 +14,7 @@ from benchmarks.load import requests
 
 
 def _read(frame, header_type, request_type):
-    """Header and request as kio sees them; nothing may be left over."""
+    """Returns header and request as decoded by kio, which must read the whole frame."""
     (length,) = struct.unpack_from(">i", frame)
     assert length == len(frame) - 4
     header, size = entity_reader(header_type)(bytes(frame), 4)
@@ -23,7 +23,7 @@ def _read(frame, header_type, request_type):
     return header, request
 
 
-def test_a_produce_request_is_what_it_says():
+def test_a_produce_request_has_the_given_fields():
     batch = requests.record_batch(b"v" * 300, 3)
     frame = requests.produce("topic", 2, batch, acks=-1, correlation_id=7)
     header, request = _read(frame, RequestHeaderV2, ProduceRequest)
@@ -44,7 +44,7 @@ def test_a_record_batch_has_its_length_count_and_checksum():
     assert crc == crc32c.crc32c(batch[21:])
 
 
-def test_a_fetch_request_reads_each_partition_from_where_it_was_sought():
+def test_a_fetch_request_reads_each_partition_from_its_sought_offset():
     request = requests.FetchRequest("topic", range(3), partition_bytes_max=1000, max_wait_ms=250)
     request.seek(1, 12345)
     header, decoded = _read(request.frame, RequestHeaderV2, FetchRequest)
@@ -63,6 +63,6 @@ def test_a_fetch_request_reads_each_partition_from_where_it_was_sought():
     ],
     ids=["create topics", "api versions"],
 )
-def test_requests_around_a_measurement_are_whole(frame, request_type, key_and_version):
+def test_requests_around_a_measurement_can_be_decoded(frame, request_type, key_and_version):
     header, _ = _read(frame, RequestHeaderV1, request_type)
     assert (header.request_api_key, header.request_api_version) == key_and_version

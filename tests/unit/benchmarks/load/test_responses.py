@@ -11,8 +11,8 @@ def _batches(*base_offsets, records=10):
     return b"".join(struct.pack(">q", base) + batch[8:] for base in base_offsets)
 
 
-def _fetch_answer(*partitions, error=0):
-    """Fetch v12 for topic "t": (index, error, high watermark, records) for each partition."""
+def _fetch_response(*partitions, error=0):
+    """Returns Fetch v12 for topic "t"; a partition is (index, error, high watermark, records)."""
     body = struct.pack(">ibihi", 1, 0, 0, error, 0) + b"\x02" + b"\x02t"
     body += requests.uvarint(len(partitions) + 1)
     for index, code, high_watermark, records in partitions:
@@ -23,39 +23,39 @@ def _fetch_answer(*partitions, error=0):
     return memoryview(struct.pack(">i", len(body)) + body)
 
 
-def test_the_layout_of_a_produce_answer_finds_partition_error_and_offset():
+def test_the_layout_of_a_produce_response_finds_partition_error_and_offset():
     layout = responses.produce_answer("topic")
-    answer = (
+    response = (
         struct.pack(">ib", 5, 0)
         + b"\x02\x06topic\x02"
         + struct.pack(">ihqqq", 3, 0, 400, -1, 0)
         + b"\x01\x00\x00\x00"
         + struct.pack(">ib", 0, 0)
     )
-    frame = struct.pack(">i", len(answer)) + answer
+    frame = struct.pack(">i", len(response)) + response
     assert layout.size == len(frame)
-    assert layout.unpack(frame) == (len(answer), 5, 3, 0, 400)
+    assert layout.unpack(frame) == (len(response), 5, 3, 0, 400)
 
 
-def test_a_fetch_answer_gives_the_records_of_each_partition():
+def test_a_fetch_response_has_the_records_of_each_partition():
     records = _batches(20, 30)
-    answer = _fetch_answer((0, 0, 40, records), (1, 0, 7, b""))
-    first, second = responses.fetched_partitions(answer)
+    response = _fetch_response((0, 0, 40, records), (1, 0, 7, b""))
+    first, second = responses.fetched_partitions(response)
     assert (first.partition, first.high_watermark) == (0, 40)
-    assert answer[first.records_start : first.records_end] == records
+    assert response[first.records_start : first.records_end] == records
     assert (second.partition, second.high_watermark) == (1, 7)
     assert second.records_start == second.records_end
-    assert responses.walk_batches(answer, first.records_start, first.records_end, 20) == 40
+    assert responses.walk_batches(response, first.records_start, first.records_end, 20) == 40
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [_fetch_answer(error=2), _fetch_answer((0, 3, -1, b""))],
-    ids=["whole answer", "one partition"],
+    "response",
+    [_fetch_response(error=2), _fetch_response((0, 3, -1, b""))],
+    ids=["whole response", "one partition"],
 )
-def test_a_fetch_answer_with_an_error_voids_the_measurement(answer):
+def test_a_fetch_response_with_an_error_voids_the_measurement(response):
     with pytest.raises(WrongResponse, match="error code"):
-        list(responses.fetched_partitions(answer))
+        list(responses.fetched_partitions(response))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,6 @@ def test_a_fetch_answer_with_an_error_voids_the_measurement(answer):
     [_batches(20, 40), _batches(30), _batches(20)[:-1], _batches(20) + b"\x00" * 30],
     ids=["gap", "late start", "cut off", "trailing bytes"],
 )
-def test_batches_that_do_not_lie_end_to_end_are_found(records):
+def test_walk_batches_finds_gaps_and_cut_batches(records):
     with pytest.raises(WrongResponse):
         responses.walk_batches(memoryview(records), 0, len(records), 20)

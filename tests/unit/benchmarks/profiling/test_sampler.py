@@ -22,7 +22,7 @@ main()
 """
 
 
-def test_a_sampled_program_tells_which_function_used_the_cpu(tmp_path):
+def test_samples_of_a_program_name_the_function_that_used_the_cpu(tmp_path):
     (tmp_path / "program_to_sample.py").write_text(PROGRAM)
     output = tmp_path / "stacks"
     command = [
@@ -38,14 +38,14 @@ def test_a_sampled_program_tells_which_function_used_the_cpu(tmp_path):
     ) as program:
         try:
             assert program.stdout.readline() == b"ready\n"
-            noted = {}
-            while not any(frame.startswith("spin ") for frame in noted):
+            samples = {}
+            while not any(frame.startswith("spin ") for frame in samples):
                 output.unlink(missing_ok=True)
                 program.send_signal(signal.SIGUSR2)
                 while not output.exists():
                     assert program.poll() is None
                     time.sleep(0.001)
-                noted = stacks.by_function(stacks.read(output))
+                samples = stacks.by_function(stacks.read(output))
         finally:
             program.kill()
-    assert max(noted, key=noted.__getitem__).startswith("spin ")
+    assert max(samples, key=samples.__getitem__).startswith("spin ")

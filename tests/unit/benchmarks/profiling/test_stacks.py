@@ -19,7 +19,7 @@ def _read(tmp_path):
     return stacks.read(path)
 
 
-def test_time_belongs_to_the_innermost_layer_of_ours(tmp_path):
+def test_time_is_counted_for_the_innermost_layer_of_ringlog(tmp_path):
     assert stacks.by_layer(_read(tmp_path)) == {
         "gateway_svc.wire": 6,
         "gateway_svc.net": 3,
@@ -28,7 +28,7 @@ def test_time_belongs_to_the_innermost_layer_of_ours(tmp_path):
     }
 
 
-def test_time_belongs_to_the_function_that_runs_and_to_those_that_called_it(tmp_path):
-    found = _read(tmp_path)
-    assert stacks.by_function(found)["encode (/lib/python3.11/json/encoder.py)"] == 3
-    assert stacks.by_ancestor(found) == {"Session.read (gateway_svc/net/session.py)": 9}
+def test_time_is_counted_for_the_running_function_and_its_callers(tmp_path):
+    samples = _read(tmp_path)
+    assert stacks.by_function(samples)["encode (/lib/python3.11/json/encoder.py)"] == 3
+    assert stacks.by_ancestor(samples) == {"Session.read (gateway_svc/net/session.py)": 9}

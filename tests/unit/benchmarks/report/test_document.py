@@ -8,7 +8,7 @@ PIPELINED = throughput.SINGLE_PIPELINED
 
 
 def _row(rendered, *starts):
-    """Cells of the one row that begins with these."""
+    """Returns the cells of the only row that begins with `starts`."""
     rows = [
         [cell.strip() for cell in line.strip("| ").split("|")] for line in rendered.splitlines()
     ]
@@ -16,35 +16,35 @@ def _row(rendered, *starts):
     return row
 
 
-def _found(requests_per_second, subject=STANDALONE, found=None):
-    found = Results() if found is None else found
+def _results(requests_per_second, subject=STANDALONE, measured=None):
+    measured = Results() if measured is None else measured
     for value in requests_per_second:
         for acks in throughput.EVERY_ACKS:
-            found.add(
+            measured.add(
                 PIPELINED.with_acks(acks),
                 subject,
                 {results.REQUESTS: value * (2 + acks), results.RECORDS: value},
             )
-    return found
+    return measured
 
 
-def test_a_goal_is_held_against_the_median():
-    rendered = document.render(_found([11_000, 14_000, 9_000]), {}, "")
+def test_a_goal_is_compared_with_the_median():
+    rendered = document.render(_results([11_000, 14_000, 9_000]), {}, "")
     row = _row(rendered, PIPELINED.with_acks(1), STANDALONE, results.REQUESTS, "35,000")
     none = markdown.MISSING
     assert row[4:] == ["33,000", "no, 0.94 of it", none, none, "11,000", none]
 
 
 def test_the_report_compares_each_round_with_the_baseline():
-    found = _found([11_000, 14_000, 9_000])
-    # It was measured in slow minutes and fast ones: half of it in two rounds, all of it in one.
-    found = _found([22_000, 14_000, 18_000], results.BASELINE, found)
-    rendered = document.render(found, {}, "")
+    measured = _results([11_000, 14_000, 9_000])
+    # The machine was slow in some rounds: the ratio is 0.5 in two rounds and 1 in one.
+    measured = _results([22_000, 14_000, 18_000], results.BASELINE, measured)
+    rendered = document.render(measured, {}, "")
     row = _row(rendered, PIPELINED.with_acks(1), STANDALONE, results.REQUESTS, "35,000")
     assert row[6:] == ["54,000", "0.50", "11,000", "0.50"]
 
 
-def test_a_latency_is_a_goal_not_to_exceed():
+def test_a_latency_goal_is_an_upper_limit():
     (goal,) = (goal for goal in goals.GOALS if goal.is_upper_limit)
     assert goal.is_reached(goal.target - 1)
     assert not goal.is_reached(goal.target + 1)
