@@ -101,7 +101,7 @@ def test_a_change_is_published_after_it_is_durable_without_blocking_the_loop():
     run(body)
 
 
-def test_a_change_that_cannot_be_stored_is_not_published_and_takes_no_revision():
+def test_a_change_that_cannot_be_stored_is_not_published_and_uses_no_revision():
     async def body(cluster):
         watcher = cluster.hub.add("w")
         await watcher.next()

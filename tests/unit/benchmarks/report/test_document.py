@@ -56,7 +56,7 @@ def test_missing_measurements_are_left_out():
     assert "###" not in rendered
 
 
-def test_the_report_replaces_only_what_is_between_the_marks(tmp_path):
+def test_the_report_replaces_only_the_text_between_the_marks(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- written by: make bench -->\nold\n<!-- end -->\nafter\n")
     for _ in range(2):

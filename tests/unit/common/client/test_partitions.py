@@ -251,8 +251,8 @@ def test_appends_follow_their_log_to_its_new_owner_in_order(tmp_path):
         assert [(result.refusal, result.base_offset) for result in results] == [
             (None, offset) for offset in range(6)
         ]
-        found = await owners.cores["partition-1"].fetch(query((LOGS[0], 0)))
-        assert [content(fetched_batch) for fetched_batch in batches_of(found[0])] == [
+        fetched = await owners.cores["partition-1"].fetch(query((LOGS[0], 0)))
+        assert [content(fetched_batch) for fetched_batch in batches_of(fetched[0])] == [
             content(batch(start=number)) for number in range(1, 7)
         ]
 
@@ -269,9 +269,9 @@ def test_long_poll_continues_at_the_next_owner(tmp_path):
         owners.apply_to_gateway()
         owners.apply_to_member("partition-1")
         await asyncio.gather(*start_appends(partitions, 7))
-        (found,) = await poll
-        assert (found.refusal, found.leader_epoch) == (None, 1)
-        assert [content(fetched_batch) for fetched_batch in batches_of(found)] == [
+        (fetched,) = await poll
+        assert (fetched.refusal, fetched.leader_epoch) == (None, 1)
+        assert [content(fetched_batch) for fetched_batch in batches_of(fetched)] == [
             content(batch(start=7))
         ]
 
@@ -333,7 +333,7 @@ def test_member_that_restarts_at_another_address_is_found(tmp_path):
         owners.apply_to_gateway(await owners.start("partition-0"))
         (results,) = await asyncio.gather(*start_appends(partitions, 2))
         assert [(result.refusal, result.base_offset) for result in results] == [(None, 1)]
-        (found,) = await partitions.fetch(query((LOGS[0], 0)))
-        assert len(batches_of(found)) == 2
+        (fetched,) = await partitions.fetch(query((LOGS[0], 0)))
+        assert len(batches_of(fetched)) == 2
 
     run_over_real_owners(tmp_path, scenario)

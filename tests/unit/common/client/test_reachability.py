@@ -22,12 +22,12 @@ from tests.support.stores.partition_core import until
 async def follow(address):
     """Yields a `Reachability` and the errors that it reported."""
     channel = MemberChannel("p-0", address)
-    reachability_, errors = Reachability("p-0", address, channel), asyncio.Queue()
-    reachability_.on_lost(errors.put_nowait)
+    owner, errors = Reachability("p-0", address, channel), asyncio.Queue()
+    owner.on_lost(errors.put_nowait)
     try:
-        yield reachability_, errors
+        yield owner, errors
     finally:
-        await reachability_.close()
+        await owner.close()
         await channel.close()
 
 

@@ -17,7 +17,9 @@ def set_free_bytes(monkeypatch, directory, size_bytes):
     monkeypatch.setattr(directory, "free_bytes", lambda: size_bytes)
 
 
-def test_the_reserve_takes_space_and_is_released_on_a_full_disk(directory, tmp_path, monkeypatch):
+def test_the_reserve_occupies_space_and_is_released_on_a_full_disk(
+    directory, tmp_path, monkeypatch
+):
     reserve = ReserveFile(directory, SIZE)
     reserve.restore()
     file = tmp_path / NAME

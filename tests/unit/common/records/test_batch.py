@@ -184,8 +184,8 @@ def test_clients_read_the_log_append_time_from_a_stamped_batch(read):
 
 def test_iter_batches_finds_each_batch_by_its_header():
     chunk = assign_offset(BATCH, 0, 0) + assign_offset(GOLDEN, 3, 0)
-    found = [(position, header.base_offset) for position, header in iter_batches(chunk)]
-    assert found == [(0, 0), (len(BATCH), 3)]
+    batches_found = [(position, header.base_offset) for position, header in iter_batches(chunk)]
+    assert batches_found == [(0, 0), (len(BATCH), 3)]
     assert list(iter_batches(b"")) == []
 
 

@@ -119,7 +119,7 @@ def test_one_byte_exceeds_a_limit_of_zero(codec):
 
 
 @pytest.mark.parametrize("codec", COMPRESSING)
-def test_a_bomb_of_64_mb_takes_little_more_memory_than_the_limit_of_one(codec):
+def test_a_bomb_of_64_mb_allocates_little_more_memory_than_the_limit_of_one_mb(codec):
     bomb = compress(codec, bytes(64_000_000))
     command = [sys.executable, "-c", REFUSE_A_BOMB, codec.name]
     root = Path(__file__).resolve().parents[4]

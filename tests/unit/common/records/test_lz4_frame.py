@@ -48,7 +48,7 @@ def test_the_broken_header_differs_in_its_checksum_only():
 @pytest.mark.parametrize(
     "frame",
     [
-        pytest.param(compress(PLAIN, broken_header=True), id="ours"),
+        pytest.param(compress(PLAIN, broken_header=True), id="written by ringlog"),
         pytest.param(BROKEN_SIZED, id="with content size"),
         pytest.param(SIZED, id="not broken at all"),
     ],

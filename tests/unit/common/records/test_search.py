@@ -30,8 +30,8 @@ BATCH = write_batch([Record(10 + i, time, b"k", b"v") for i, time in enumerate(T
     ],
 )
 def test_the_first_record_not_older_than_a_time_is_found_inside_the_batch(timestamp, offset):
-    found = first_at_or_after(BATCH, timestamp)
-    assert found == (None if offset is None else (offset, TIMES[offset - 10]))
+    result = first_at_or_after(BATCH, timestamp)
+    assert result == (None if offset is None else (offset, TIMES[offset - 10]))
 
 
 def test_the_latest_record_is_the_first_of_those_with_the_largest_timestamp():

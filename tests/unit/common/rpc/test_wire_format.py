@@ -12,8 +12,8 @@ BATCHES = pb.FetchResult.BATCHES_FIELD_NUMBER
 @given(st.binary(max_size=300), st.integers(-1, 2**63 - 1), st.integers(-1, 2**31 - 1))
 def test_a_field_is_found_in_a_message_of_protobuf(batches, offset, epoch):
     message = pb.FetchResult(batches=batches, high_watermark=offset, leader_epoch=epoch)
-    rest, found = split(memoryview(message.SerializeToString()), BATCHES)
-    assert b"".join(found) == batches
+    rest, fields = split(memoryview(message.SerializeToString()), BATCHES)
+    assert b"".join(fields) == batches
     message.ClearField("batches")
     assert pb.FetchResult.FromString(rest) == message
 
@@ -27,8 +27,8 @@ def test_protobuf_reads_a_field_that_was_joined_to_a_message(batches):
 
 def test_a_found_field_is_not_copied():
     data = memoryview(delimited_head(BATCHES, 3) + b"abc")
-    _, (found,) = split(data, BATCHES)
-    assert found.obj is data.obj
+    _, (field,) = split(data, BATCHES)
+    assert field.obj is data.obj
 
 
 def test_other_fields_of_every_wire_type_are_skipped():
@@ -39,10 +39,10 @@ def test_other_fields_of_every_wire_type_are_skipped():
 @given(st.binary(max_size=40))
 def test_other_bytes_are_fields_or_a_decode_error(data):
     try:
-        rest, found = split(memoryview(data), BATCHES)
+        rest, fields = split(memoryview(data), BATCHES)
     except DecodeError:
         return
-    assert len(rest) + sum(map(len, found)) <= len(data)
+    assert len(rest) + sum(map(len, fields)) <= len(data)
 
 
 @pytest.mark.parametrize("data", [b"\x32", b"\x32\x05abcd", b"\x33", b"\x02\x00", b"\xff" * 11])

@@ -72,7 +72,7 @@ def test_gate_passes_calls_and_streams_while_it_leads_and_refuses_them_otherwise
         leads = True
         gate.open(lambda: leads)
         assert await call(channel) == 1
-        # As when the lease is over by the clock.
+        # The lease has expired by the clock.
         leads = False
         await expect_refusal(channel)
         leads = True

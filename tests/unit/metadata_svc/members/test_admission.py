@@ -65,7 +65,7 @@ def test_a_volume_that_was_declared_lost_cannot_register(name):
     reason = refusal(view, Member(name, "a:1", "volume-7", 9), owned=0, lost_volumes=lost)
     assert "given up for lost when p-7 was removed" in reason
     assert refusal(view, Member("p-7", "a:1", "volume-8"), owned=0, lost_volumes=lost) is None
-    # An older release, of which nothing is known, is none of them.
+    # An older release does not send a volume id.
     assert refusal(view, Member("p-7", "a:1"), owned=0, lost_volumes=lost) is None
 
 
@@ -80,7 +80,7 @@ def registration(state, *, incarnation=6, volume_id="volume-0"):
 @pytest.mark.parametrize(
     ("member", "token", "reason"),
     [
-        # The process goes on from the token that is known, wherever a crash left the two sides.
+        # The process continues from the recorded token, wherever a crash left the two sides.
         (registration(volume("known", "new")), "known", None),
         (registration(volume("older", "known", "new")), "known", None),
         (registration(volume("older", "known")), "known", None),
@@ -92,13 +92,13 @@ def registration(state, *, incarnation=6, volume_id="volume-0"):
             "known",
             "a later process has replaced it",
         ),
-        # Nothing was recorded: the release before counted openings only.
+        # No token was recorded: the previous release only counted openings.
         (registration(volume("new")), None, None),
         (registration(volume("new")), "", None),
         (registration(volume("new"), incarnation=4), None, "a later process has replaced it"),
-        # A release without tokens has the volume again.
+        # A release without tokens has opened the volume again.
         (registration(None), "known", None),
-        # A member that owns nothing, with another volume.
+        # A member without partitions registers with another volume.
         (registration(volume("new"), volume_id="volume-1"), "known", None),
         (registration(volume("known", "new", revision=10)), "known", None),
         (

@@ -82,7 +82,7 @@ def test_the_wait_after_each_timeout_doubles_up_to_a_limit():
 @pytest.mark.parametrize(
     "forget", [FenceTimeouts.reset, lambda timeouts: timeouts.forget_topics({bytes(16)})]
 )
-def test_timeouts_are_forgotten_with_the_topic_or_when_the_ring_changes(forget):
+def test_timeouts_are_reset_with_the_topic_or_when_the_ring_changes(forget):
     fences, _ = fence_timeouts(MOVE)
     for _ in range(3):
         fences.expired(0.0)

@@ -106,7 +106,7 @@ def test_progress_is_accepted_from_the_target_only_and_ends_with_the_move():
     assert reports.describe(MOVE).copied_bytes == 0
 
 
-def test_room_is_the_reported_space_minus_what_moves_will_still_copy():
+def test_room_is_the_reported_space_minus_the_bytes_that_moves_will_copy():
     reports, _ = reports_and_view()
     assert reports.room() == {}
     reports.take("b", MemberReport(disk=DiskState(5_000)), now=0)

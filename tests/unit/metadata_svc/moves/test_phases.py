@@ -102,7 +102,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("event", MoveEvent)
 @pytest.mark.parametrize("phase", MovePhase)
-def test_every_event_in_every_phase_writes_what_the_table_says(phase, event):
+def test_every_event_in_every_phase_writes_the_changes_of_the_table(phase, event):
     move = in_phase(phase)
     if event not in EXPECTED[phase]:
         assert not phases.is_allowed(move, event)
