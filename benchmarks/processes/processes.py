@@ -58,9 +58,9 @@ class Process:
         return self._child.pid
 
     def cpu_seconds(self) -> float:
-        """Time on a CPU of the threads that are alive, counted in nanoseconds by the scheduler."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        """Time on a CPU of all threads, ended ones too, counted in nanoseconds by the scheduler."""
+        # CPUCLOCK_SCHED of another process: clock_getcpuclockid(3), which Python does not have.
+        return time.clock_gettime(~self.pid << 3 | 2)
 
     def cpu_seconds_by_thread(self) -> dict[str, float]:
         """The same for each name of threads that are alive now."""
