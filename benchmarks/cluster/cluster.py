@@ -80,7 +80,6 @@ async def _fetch(broker: Broker, topic: str, seconds: float) -> dict[str, float]
             requests.FetchRequest(
                 topic, range(_PARTITIONS), partition_bytes_max=_FETCH_BYTES, max_wait_ms=500
             ),
-            partition_count=_PARTITIONS,
             answer_bytes_max=(_PARTITIONS + 1) * _FETCH_BYTES,
             rewind=True,
         )

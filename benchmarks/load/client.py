@@ -1,6 +1,6 @@
 """A Kafka client for measurements: connects loads, and makes single calls around them.
 
-The loads themselves are `produce_load` and `fetch_load`.
+The loads themselves are in `produce` and `fetch`.
 """
 
 import asyncio
@@ -43,5 +43,28 @@ async def call(address: tuple[str, int], frame: bytes) -> bytes:
 
 
 async def create_topic(address: tuple[str, int], name: str, partition_count: int) -> None:
+    """Returns when clients can produce to every partition.
+
+    Apache Kafka answers CreateTopics before its broker leads the partitions, ringlog after.
+    """
     answer = await call(address, requests.create_topic(name, partition_count))
     responses.check_topic_created(answer)
+    fetch = requests.FetchRequest(
+        name, range(partition_count), partition_bytes_max=0, max_wait_ms=0
+    )
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        while not _is_led(await call(address, bytes(fetch.frame))):
+            pass
+
+
+def _is_led(answer: bytes) -> bool:
+    """True if a Fetch of all partitions got no error."""
+    frame = memoryview(len(answer).to_bytes(4, "big") + answer)
+    try:
+        return bool(list(responses.fetched_partitions(frame)))
+    except responses.WrongResponse:
+        return False
+
+
+async def delete_topics(address: tuple[str, int], names: Sequence[str]) -> None:
+    responses.check_topics_deleted(await call(address, requests.delete_topics(names)))

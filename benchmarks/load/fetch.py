@@ -14,24 +14,26 @@ OnRecords = Callable[[int, int, int], None]
 class FetchLoad(asyncio.BufferedProtocol):
     """Keeps one Fetch outstanding, from the offsets where the last one ended.
 
-    With `rewind` it starts again at offset 0 where it has read everything.
+    With `rewind` it starts again at offset 0 where it has read everything. `cuts_batches` is true
+    of a broker that may cut the last batch of a partition; only whole batches are counted.
     """
 
     def __init__(
         self,
         request: requests.FetchRequest,
         *,
-        partition_count: int,
         answer_bytes_max: int,
         rewind: bool = False,
+        cuts_batches: bool = False,
         on_records: OnRecords | None = None,
     ) -> None:
         self.answered = 0
         self.record_bytes = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._request = request
-        self._offsets = [0] * partition_count
+        self._offsets = [0] * request.partition_count
         self._rewind = rewind
+        self._cuts_batches = cuts_batches
         self._on_records = on_records
         self._buffer = memoryview(bytearray(answer_bytes_max))
         self._filled = 0
@@ -77,6 +79,8 @@ class FetchLoad(asyncio.BufferedProtocol):
 
     def _partition(self, answer: memoryview, fetched: responses.FetchedPartition) -> None:
         partition, high_watermark, start, end = fetched
+        if self._cuts_batches:
+            end = responses.whole_batches_end(answer, start, end)
         first = self._offsets[partition]
         after = responses.walk_batches(answer, start, end, first)
         self.record_bytes += end - start

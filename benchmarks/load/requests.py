@@ -1,8 +1,9 @@
 """Kafka requests as bytes, built once before a measurement and then only sent.
 
 Own code on purpose: a benchmark that used the gateway's codec would share its mistakes and its
-cost. Knows one version of each request (Produce 9, Fetch 12, CreateTopics 2, ApiVersions 0), and
-record batches of magic 2 without compression. Answers are in `kafka_answers`.
+cost. Knows one version of each request (Produce 9, Fetch 12, CreateTopics 2, DeleteTopics 1,
+ApiVersions 0), which Apache Kafka 4 has too, and record batches of magic 2 without compression.
+Responses are in `responses`.
 """
 
 import struct
@@ -13,9 +14,9 @@ import crc32c
 
 CLIENT_ID = b"ringlog-bench"
 PRODUCE_TIMEOUT_MS = 30_000
-CREATE_TIMEOUT_MS = 30_000
+ADMIN_TIMEOUT_MS = 30_000
 
-_PRODUCE, _FETCH, _API_VERSIONS, _CREATE_TOPICS = 0, 1, 18, 19
+_PRODUCE, _FETCH, _API_VERSIONS, _CREATE_TOPICS, _DELETE_TOPICS = 0, 1, 18, 19, 20
 _NO_TAGS = b"\x00"
 _NULL = b"\x00"
 #: Record batch, from base offset to magic, and from the field after the CRC to the record count
@@ -126,6 +127,7 @@ class FetchRequest:
             body += _NO_TAGS
         nothing_forgotten, no_rack = uvarint(0 + 1), uvarint(0 + 1)
         body += _NO_TAGS + nothing_forgotten + no_rack + _NO_TAGS
+        self.partition_count = len(partitions)
         self.frame = bytearray(_frame(_FETCH, 12, bytes(body), correlation_id=1, flexible=True))
         body_at = len(self.frame) - len(body)
         self._offset_at = {partition: body_at + at for partition, at in offset_at.items()}
@@ -137,8 +139,15 @@ class FetchRequest:
 def create_topic(name: str, partition_count: int) -> bytes:
     """CreateTopics v2 for one topic with the cluster's default configs."""
     topic = _string(name) + struct.pack(">ihii", partition_count, 1, 0, 0)
-    body = struct.pack(">i", 1) + topic + struct.pack(">ib", CREATE_TIMEOUT_MS, 0)
+    body = struct.pack(">i", 1) + topic + struct.pack(">ib", ADMIN_TIMEOUT_MS, 0)
     return _frame(_CREATE_TOPICS, 2, body, correlation_id=1, flexible=False)
+
+
+def delete_topics(names: Sequence[str]) -> bytes:
+    """DeleteTopics v1."""
+    body = struct.pack(">i", len(names)) + b"".join(map(_string, names))
+    body += struct.pack(">i", ADMIN_TIMEOUT_MS)
+    return _frame(_DELETE_TOPICS, 1, body, correlation_id=1, flexible=False)
 
 
 def api_versions() -> bytes:

@@ -1,4 +1,4 @@
-"""Reads what `kafka_bytes` asked for: as little as a benchmark may look at and still be honest.
+"""Reads what `requests` asked for: as little as a benchmark may look at and still be honest.
 
 Every error code is checked; nothing else is decoded. An answer to Produce without errors always
 has the same length, so a whole chunk of them is unpacked by one struct.
@@ -69,6 +69,25 @@ def _fetched_partition(answer: memoryview, at: int) -> tuple[FetchedPartition, i
     return FetchedPartition(partition, high_watermark, start, end), after
 
 
+def whole_batches_end(answer: memoryview, start: int, end: int) -> int:
+    """End of the last whole batch in `answer[start:end]`.
+
+    Apache Kafka cuts the records of a partition at the limit of bytes, in the middle of a batch.
+
+    Raises:
+        WrongResponse: records without a whole batch, so that a reader would never get further.
+    """
+    at, length_end = start, 8 + 4
+    while end - at >= length_end:
+        (length,) = struct.unpack_from(">i", answer, at + 8)
+        if at + length_end + length > end:
+            break
+        at += length_end + length
+    if at == start < end:
+        raise WrongResponse("the records of a partition hold no whole batch")
+    return at
+
+
 def walk_batches(answer: memoryview, start: int, end: int, expected_offset: int) -> int:
     """Offset after the last batch in `answer[start:end]`; `expected_offset` where there is none.
 
@@ -91,6 +110,16 @@ def check_topic_created(answer: bytes) -> None:
     """Checks a CreateTopics v2 answer for one topic, without the length prefix."""
     name_length = struct.unpack_from(">h", answer, 12)[0]
     _check("CreateTopics", struct.unpack_from(">h", answer, 14 + name_length)[0])
+
+
+def check_topics_deleted(answer: bytes) -> None:
+    """Checks a DeleteTopics v1 answer, without the length prefix."""
+    (topic_count,) = struct.unpack_from(">i", answer, 8)
+    at = 12
+    for _ in range(topic_count):
+        at += 2 + struct.unpack_from(">h", answer, at)[0]
+        _check("DeleteTopics", struct.unpack_from(">h", answer, at)[0])
+        at += 2
 
 
 def check_api_versions(answer: bytes) -> None:

@@ -120,7 +120,6 @@ def _consumer(topic: str, partition_count: int, on_records: OnRecords) -> FetchL
     )
     return FetchLoad(
         request,
-        partition_count=partition_count,
         answer_bytes_max=2 * _ANSWER_BYTES_MAX,
         on_records=on_records,
     )

@@ -30,10 +30,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A broker to load: its address, and what it has used."""
+    """A broker to load: its address, and the CPU time that it has used.
+
+    `cuts_batches` is true if it may cut the last batch of a partition in a Fetch response.
+    """
 
     address: tuple[str, int]
     cpu_seconds: CpuSeconds
+    cuts_batches: bool = False
 
 
 class ProduceCase(NamedTuple):
@@ -156,9 +160,9 @@ async def fetch(target: Target, topic: str, case: FetchCase, *, pace: Pace) -> d
     )
     load = FetchLoad(
         request,
-        partition_count=case.partitions,
         answer_bytes_max=(case.partitions + 1) * FETCH_BYTES,
         rewind=True,
+        cuts_batches=target.cuts_batches,
     )
     return await _measure(target, [load], pace)
 

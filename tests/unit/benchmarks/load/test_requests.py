@@ -4,6 +4,7 @@ import crc32c
 import pytest
 from kio.schema.api_versions.v0.request import ApiVersionsRequest
 from kio.schema.create_topics.v2.request import CreateTopicsRequest
+from kio.schema.delete_topics.v1.request import DeleteTopicsRequest
 from kio.schema.fetch.v12.request import FetchRequest
 from kio.schema.produce.v9.request import ProduceRequest
 from kio.schema.request_header.v1.header import RequestHeader as RequestHeaderV1
@@ -59,9 +60,10 @@ def test_a_fetch_request_reads_each_partition_from_its_sought_offset():
     ("frame", "request_type", "key_and_version"),
     [
         (requests.create_topic("topic", 4), CreateTopicsRequest, (19, 2)),
+        (requests.delete_topics(["topic", "other"]), DeleteTopicsRequest, (20, 1)),
         (requests.api_versions(), ApiVersionsRequest, (18, 0)),
     ],
-    ids=["create topics", "api versions"],
+    ids=["create topics", "delete topics", "api versions"],
 )
 def test_requests_around_a_measurement_can_be_decoded(frame, request_type, key_and_version):
     header, _ = _read(frame, RequestHeaderV1, request_type)

@@ -1,4 +1,5 @@
 import struct
+from contextlib import nullcontext
 
 import pytest
 
@@ -66,3 +67,30 @@ def test_a_fetch_response_with_an_error_voids_the_measurement(response):
 def test_walk_batches_finds_gaps_and_cut_batches(records):
     with pytest.raises(WrongResponse):
         responses.walk_batches(memoryview(records), 0, len(records), 20)
+
+
+@pytest.mark.parametrize("cut_bytes", [1, 30, len(_batches(0)) - 3])
+def test_end_of_whole_batches_leaves_out_a_cut_batch(cut_bytes):
+    records = _batches(20, 30)[:-cut_bytes]
+    found = responses.whole_batches_end(memoryview(records), 0, len(records))
+    assert found == len(_batches(20))
+
+
+@pytest.mark.parametrize("records", [b"", _batches(20), _batches(20, 30)])
+def test_end_of_whole_batches_is_the_end_if_none_is_cut(records):
+    assert responses.whole_batches_end(memoryview(records), 0, len(records)) == len(records)
+
+
+def test_records_without_a_whole_batch_void_the_measurement():
+    records = memoryview(_batches(20) * 2)
+    with pytest.raises(WrongResponse, match="no whole batch"):
+        # The bytes after the end belong to the next partition.
+        responses.whole_batches_end(records, 0, 50)
+
+
+@pytest.mark.parametrize(("errors", "is_refused"), [((0, 0), False), ((0, 3), True)])
+def test_deletion_of_topics_is_refused_if_one_has_an_error(errors, is_refused):
+    answer = struct.pack(">iii", 1, 0, len(errors))
+    answer += b"".join(struct.pack(">h2sh", 2, b"ab", error) for error in errors)
+    with pytest.raises(WrongResponse, match="error code 3") if is_refused else nullcontext():
+        responses.check_topics_deleted(answer)
