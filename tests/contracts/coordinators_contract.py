@@ -72,85 +72,91 @@ class CoordinatorsContract:
 
     # Members
 
-    def test_a_member_asks_for_its_id_joins_leads_and_gets_its_assignment(self, run):
-        async def test(to: Coordinators) -> None:
-            member_id = await new_member_id(to)
+    def test_a_member_requests_an_id_joins_leads_and_gets_its_assignment(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            member_id = await new_member_id(coordinators)
             assert member_id.startswith(f"{CLIENT.client_id}-")
-            joined = await to.call(joining(member_id))
+            joined = await coordinators.call(joining(member_id))
             assert (joined.refusal, joined.generation_id, joined.leader) == (None, 1, member_id)
             assert (joined.protocol_type, joined.protocol_name) == ("consumer", "range")
             assert [member.metadata for member in joined.members] == [b"subscription"]
-            synced = await to.call(syncing(joined, {member_id: b"mine"}))
-            assert (synced.refusal, synced.assignment) == (None, b"mine")
-            assert (await to.call(beating(joined))).refusal is None
+            synced = await coordinators.call(syncing(joined, {member_id: b"assignment"}))
+            assert (synced.refusal, synced.assignment) == (None, b"assignment")
+            assert (await coordinators.call(beating(joined))).refusal is None
 
         run(test)
 
-    def test_two_members_wait_for_each_other(self, run):
-        async def test(to: Coordinators) -> None:
-            first = await settled_alone(to)
-            second_id = await new_member_id(to)
-            second = to.call(joining(second_id))
-            await rebalancing(to, first)
+    def test_join_of_two_members_completes_for_both_together(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            first = await settled_alone(coordinators)
+            second_id = await new_member_id(coordinators)
+            second = coordinators.call(joining(second_id))
+            await rebalancing(coordinators, first)
             assert not second.done()
-            first = await to.call(joining(first.member_id))
+            first = await coordinators.call(joining(first.member_id))
             joined = await second
             assert first.generation_id == joined.generation_id == 2
             assert {member.member_id for member in first.members} == {first.member_id, second_id}
             assert not joined.members
-            waiting = to.call(syncing(joined))
+            waiting = coordinators.call(syncing(joined))
             shares = {first.member_id: b"one", second_id: b"two"}
-            assert (await to.call(syncing(first, shares))).assignment == b"one"
+            assert (await coordinators.call(syncing(first, shares))).assignment == b"one"
             assert (await waiting).assignment == b"two"
 
         run(test)
 
-    def test_a_caller_that_goes_away_leaves_a_group_that_works(self, run):
-        async def test(to: Coordinators) -> None:
-            first = await settled_alone(to)
-            second_id = await new_member_id(to)
-            second = to.call(joining(second_id))
-            await rebalancing(to, first)
+    def test_cancelled_join_does_not_block_the_group(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            first = await settled_alone(coordinators)
+            second_id = await new_member_id(coordinators)
+            second = coordinators.call(joining(second_id))
+            await rebalancing(coordinators, first)
             second.cancel()
             await asyncio.wait([second])
-            again = to.call(joining(second_id))
-            first = await to.call(joining(first.member_id))
-            assert (await again).generation_id == first.generation_id
+            retried = coordinators.call(joining(second_id))
+            first = await coordinators.call(joining(first.member_id))
+            assert (await retried).generation_id == first.generation_id
             assert len(first.members) == 2
 
         run(test)
 
-    def test_members_leave(self, run):
-        async def test(to: Coordinators) -> None:
-            joined = await settled_alone(to)
-            left = await to.call(leaving(joined))
+    def test_a_member_that_leaves_becomes_unknown(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            joined = await settled_alone(coordinators)
+            left = await coordinators.call(leaving(joined))
             assert left.refusal is None
             assert [(member.member_id, member.refusal) for member in left.members] == [
                 (joined.member_id, None)
             ]
-            assert (await to.call(beating(joined))).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+            assert (
+                await coordinators.call(beating(joined))
+            ).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
         run(test)
 
     def test_an_invalid_request_has_an_error_message(self, run):
-        async def test(to: Coordinators) -> None:
-            joined = await settled_alone(to)
+        async def test(coordinators: Coordinators) -> None:
+            joined = await settled_alone(coordinators)
             short = joining(joined.member_id, session_timeout_ms=5)
-            assert (await to.call(short)).refusal is GroupRefusal.INVALID_SESSION_TIMEOUT
+            assert (await coordinators.call(short)).refusal is GroupRefusal.INVALID_SESSION_TIMEOUT
             other = joining(joined.member_id, protocol_type="connect")
-            assert (await to.call(other)).refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
+            assert (
+                await coordinators.call(other)
+            ).refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
             joined.generation_id += 1
-            assert (await to.call(syncing(joined))).refusal is GroupRefusal.ILLEGAL_GENERATION
+            assert (
+                await coordinators.call(syncing(joined))
+            ).refusal is GroupRefusal.ILLEGAL_GENERATION
 
         run(test)
 
-    def test_a_member_that_falls_silent_is_put_out(self, run):
-        async def test(to: Coordinators) -> None:
-            member_id = await new_member_id(to)
-            joined = await to.call(joining(member_id, session_timeout_ms=50))
-            await to.call(syncing(joined, {member_id: b""}))
+    def test_a_silent_member_is_removed_after_its_session_timeout(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            member_id = await new_member_id(coordinators)
+            joined = await coordinators.call(joining(member_id, session_timeout_ms=50))
+            await coordinators.call(syncing(joined, {member_id: b""}))
             while True:
-                group = await to.call(DescribeGroup(GROUP))
+                group = await coordinators.call(DescribeGroup(GROUP))
                 if group.state == "Empty":
                     break
                 await asyncio.sleep(0.01)
@@ -160,22 +166,22 @@ class CoordinatorsContract:
     # Offsets
 
     def test_offsets_are_fetched_as_they_were_committed(self, run):
-        async def test(to: Coordinators) -> None:
+        async def test(coordinators: Coordinators) -> None:
             offsets = [
                 OffsetToCommit(DATA, 0, 5, 3, "note"),
                 OffsetToCommit(DATA, 1, 2**40),
                 OffsetToCommit("other", 7, 1, retention_ms=2**42),
             ]
-            result = await asked(lambda: to.call(CommitOffsets(GROUP, offsets)))
+            result = await asked(lambda: coordinators.call(CommitOffsets(GROUP, offsets)))
             assert (result.refusal, list(result.refusals)) == (None, [None] * 3)
-            wanted = [TopicPartitions(DATA, [1, 2, 0])]
-            fetched = await to.call(FetchOffsets(GROUP, wanted))
+            requested = [TopicPartitions(DATA, [1, 2, 0])]
+            fetched = await coordinators.call(FetchOffsets(GROUP, requested))
             assert list(fetched.offsets) == [
                 CommittedOffset(DATA, 1, 2**40),
                 CommittedOffset(DATA, 2),
                 CommittedOffset(DATA, 0, 5, 3, "note"),
             ]
-            everything = await to.call(FetchOffsets(GROUP))
+            everything = await coordinators.call(FetchOffsets(GROUP))
             assert {(offset.topic, offset.partition) for offset in everything.offsets} == {
                 (DATA, 0),
                 (DATA, 1),
@@ -184,36 +190,38 @@ class CoordinatorsContract:
 
         run(test)
 
-    def test_only_members_commit_while_there_are_any(self, run):
-        async def test(to: Coordinators) -> None:
-            joined = await settled_alone(to)
-            refused = await to.call(committing(1))
+    def test_only_members_may_commit_while_the_group_has_any(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            joined = await settled_alone(coordinators)
+            refused = await coordinators.call(committing(1))
             assert refused.refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-            taken = await to.call(committing(2, joined=joined))
-            assert (taken.refusal, list(taken.refusals)) == (None, [None])
-            assert await committed(to) == 2
+            accepted = await coordinators.call(committing(2, joined=joined))
+            assert (accepted.refusal, list(accepted.refusals)) == (None, [None])
+            assert await committed(coordinators) == 2
 
         run(test)
 
-    def test_offsets_are_deleted(self, run):
-        async def test(to: Coordinators) -> None:
-            await asked(lambda: to.call(committing(1)))
-            asking = DeleteOffsets(GROUP, [TopicPartitions(DATA, [0])])
-            assert list((await to.call(asking)).refusals) == [None]
-            assert await committed(to) == -1
-            missing = DeleteOffsets("nobody", [TopicPartitions(DATA, [0])])
-            refusal = (await asked(lambda: to.call(missing))).refusal
+    def test_deleted_offsets_are_not_fetched(self, run):
+        async def test(coordinators: Coordinators) -> None:
+            await asked(lambda: coordinators.call(committing(1)))
+            deletion = DeleteOffsets(GROUP, [TopicPartitions(DATA, [0])])
+            assert list((await coordinators.call(deletion)).refusals) == [None]
+            assert await committed(coordinators) == -1
+            missing = DeleteOffsets("unknown", [TopicPartitions(DATA, [0])])
+            refusal = (await asked(lambda: coordinators.call(missing))).refusal
             assert refusal is GroupRefusal.GROUP_ID_NOT_FOUND
 
         run(test)
 
-    def test_many_commits_of_many_groups_at_once(self, run):
-        async def test(to: Coordinators) -> None:
+    def test_concurrent_commits_of_many_groups_are_all_stored(self, run):
+        async def test(coordinators: Coordinators) -> None:
             async def commit_all(name: str) -> int:
                 for offset in range(10):
-                    result = await asked(lambda offset=offset: to.call(committing(offset, name)))
+                    result = await asked(
+                        lambda offset=offset: coordinators.call(committing(offset, name))
+                    )
                     assert result.refusal is None
-                return await committed(to, name)
+                return await committed(coordinators, name)
 
             names = [f"group-{n}" for n in range(50)]
             assert await asyncio.gather(*map(commit_all, names)) == [9] * len(names)
@@ -223,10 +231,10 @@ class CoordinatorsContract:
     # Requests of operators
 
     def test_groups_are_described_and_listed(self, run):
-        async def test(to: Coordinators) -> None:
-            joined = await settled_alone(to)
-            await asked(lambda: to.call(committing(1, "of-offsets")))
-            group, unknown = await call_each(to, map(DescribeGroup, [GROUP, "nobody"]))
+        async def test(coordinators: Coordinators) -> None:
+            joined = await settled_alone(coordinators)
+            await asked(lambda: coordinators.call(committing(1, "of-offsets")))
+            group, unknown = await call_each(coordinators, map(DescribeGroup, [GROUP, "unknown"]))
             assert (group.state, group.protocol_type, group.protocol_name) == (
                 "Stable",
                 "consumer",
@@ -236,57 +244,57 @@ class CoordinatorsContract:
             assert (member.member_id, member.client) == (joined.member_id, CLIENT)
             assert (member.metadata, member.assignment) == (b"subscription", b"all")
             assert unknown.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-            listed = await asked(lambda: to.list_groups(ListGroups()))
-            assert sorted(one.group_id for one in listed.groups) == [GROUP, "of-offsets"]
-            stable = await to.list_groups(ListGroups(states=["stable"]))
+            listed = await asked(lambda: coordinators.list_groups(ListGroups()))
+            assert sorted(group.group_id for group in listed.groups) == [GROUP, "of-offsets"]
+            stable = await coordinators.list_groups(ListGroups(states=["stable"]))
             assert list(stable.groups) == [ListedGroup(GROUP, "consumer", "Stable", "classic")]
 
         run(test)
 
     def test_only_groups_without_members_are_deleted(self, run):
-        async def test(to: Coordinators) -> None:
-            joined = await settled_alone(to)
-            await to.call(committing(1, joined=joined))
-            result = await to.call(DeleteGroup(GROUP))
+        async def test(coordinators: Coordinators) -> None:
+            joined = await settled_alone(coordinators)
+            await coordinators.call(committing(1, joined=joined))
+            result = await coordinators.call(DeleteGroup(GROUP))
             assert result.refusal is GroupRefusal.NON_EMPTY_GROUP
-            await to.call(leaving(joined))
-            results = await call_each(to, map(DeleteGroup, [GROUP, "nobody"]))
-            assert [one.refusal for one in results] == [None, GroupRefusal.GROUP_ID_NOT_FOUND]
-            assert await committed(to) == -1
+            await coordinators.call(leaving(joined))
+            results = await call_each(coordinators, map(DeleteGroup, [GROUP, "unknown"]))
+            assert [result.refusal for result in results] == [None, GroupRefusal.GROUP_ID_NOT_FOUND]
+            assert await committed(coordinators) == -1
 
         run(test)
 
     # The log
 
-    def test_everything_is_as_it_was_when_it_is_opened_again(self, run):
-        async def before(to: Coordinators):
-            joined = await settled_alone(to)
-            await to.call(committing(7, joined=joined, metadata="note"))
+    def test_members_and_offsets_are_the_same_after_reopening(self, run):
+        async def before(coordinators: Coordinators):
+            joined = await settled_alone(coordinators)
+            await coordinators.call(committing(7, joined=joined, metadata="note"))
             return joined
 
         joined = run(before)
 
-        async def after(to: Coordinators) -> None:
-            assert (await asked(lambda: to.call(beating(joined)))).refusal is None
-            group = await to.call(DescribeGroup(GROUP))
+        async def after(coordinators: Coordinators) -> None:
+            assert (await asked(lambda: coordinators.call(beating(joined)))).refusal is None
+            group = await coordinators.call(DescribeGroup(GROUP))
             assert [member.assignment for member in group.members] == [b"all"]
-            assert await committed(to) == 7
+            assert await committed(coordinators) == 7
             # The generations of a group never repeat.
             changed = joining(joined.member_id, protocols=[GroupProtocol("range", b"other")])
-            assert (await to.call(changed)).generation_id == joined.generation_id + 1
+            assert (await coordinators.call(changed)).generation_id == joined.generation_id + 1
 
         run(after)
 
     def test_deleted_rows_stay_deleted_after_reopening(self, run):
-        async def before(to: Coordinators) -> None:
-            await asked(lambda: to.call(committing(7)))
-            await call_each(to, [DeleteGroup(GROUP)])
+        async def before(coordinators: Coordinators) -> None:
+            await asked(lambda: coordinators.call(committing(7)))
+            await call_each(coordinators, [DeleteGroup(GROUP)])
 
         run(before)
 
-        async def after(to: Coordinators) -> None:
-            assert await committed(to) == -1
-            group = await to.call(DescribeGroup(GROUP))
+        async def after(coordinators: Coordinators) -> None:
+            assert await committed(coordinators) == -1
+            group = await coordinators.call(DescribeGroup(GROUP))
             assert group.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
 
         run(after)
@@ -294,24 +302,24 @@ class CoordinatorsContract:
     def test_an_unassigned_generation_is_replaced(self, run):
         joined = run(joined_alone)
 
-        async def after(to: Coordinators) -> None:
-            beat = await asked(lambda: to.call(beating(joined)))
-            assert beat.refusal is GroupRefusal.REBALANCE_IN_PROGRESS
-            again = await to.call(joining(joined.member_id))
-            assert again.generation_id > joined.generation_id
+        async def after(coordinators: Coordinators) -> None:
+            heartbeat = await asked(lambda: coordinators.call(beating(joined)))
+            assert heartbeat.refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+            rejoined = await coordinators.call(joining(joined.member_id))
+            assert rejoined.generation_id > joined.generation_id
 
         run(after)
 
-    def test_ids_of_clients_may_be_as_long_as_they_can_be_sent(self, run):
-        """A member id is made of them, and must fit into a record."""
+    def test_client_ids_and_instance_ids_may_have_any_length_of_the_protocol(self, run):
+        """A member id contains one of them, and must fit into a record."""
 
-        async def test(to):
+        async def test(coordinators):
             client = GroupClient("c" * 32_767, "/h")
-            for asking in ({"client": client}, {"group_instance_id": "é" * 16_383}):
-                asked_for = joining(**asking, needs_member_id=False)
-                joined = await asked(lambda asked_for=asked_for: to.call(asked_for))
+            for fields in ({"client": client}, {"group_instance_id": "é" * 16_383}):
+                request = joining(**fields, needs_member_id=False)
+                joined = await asked(lambda request=request: coordinators.call(request))
                 assert joined.refusal is None
                 assert len(joined.member_id.encode()) < 32_767
-                await to.call(leaving(joined))
+                await coordinators.call(leaving(joined))
 
         run(test)

@@ -20,7 +20,7 @@ class KvStoreContract:
         put(store, a="1", b="2")
         assert (store.get(b"a"), store.get(b"b")) == (b"1", b"2")
 
-    def test_an_empty_value_is_not_a_missing_one(self, store):
+    def test_an_empty_value_is_not_none(self, store):
         put(store, a="")
         assert store.get(b"a") == b""
 

@@ -1,7 +1,7 @@
 """Contract of every `Partitions`. Subclass it and implement `opened`.
 
-Each test runs on an event loop of its own, with empty logs at first. Waiting is bounded by one
-generous limit for a whole test; no step depends on how fast the machine is.
+Each test has its own event loop, and logs that are empty at first. One generous limit bounds all
+waits of a test; no step depends on the speed of the machine.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ from tests.support.wire.records import Record
 _TEST_WITHIN_S = 60
 _FOREVER_MS = 50_000
 UNKNOWN_LOG = LogId(b"no such topic id", 0)
-OTHER = LogId(TOPIC_ID, 1)
+OTHER_LOG = LogId(TOPIC_ID, 1)
 
 Test = Callable[[Partitions], Awaitable[Any]]
 
@@ -89,8 +89,8 @@ class PartitionsContract(ValidationContract):
             assert results[0].log_start_offset == 0
             assert results[0].log_append_time_ms == -1
             read = await read_everything(logs)
-            assert [base_offset(one) for one in read] == [0, 3]
-            assert [content(one) for one in read] == [content(one) for one in sent]
+            assert [base_offset(stored) for stored in read] == [0, 3]
+            assert [content(stored) for stored in read] == list(map(content, sent))
 
         run(test)
 
@@ -107,26 +107,26 @@ class PartitionsContract(ValidationContract):
             sent = [batch(start=number) for number in range(50)]
             results = await one_by_one(logs, sent)
             assert [result.base_offset for result in results] == list(range(50))
-            assert [content(one) for one in await read_everything(logs)] == list(map(content, sent))
+            assert list(map(content, await read_everything(logs))) == list(map(content, sent))
 
         run(test)
 
     def test_single_appends_are_in_order_with_others_and_have_their_own_results(self, run):
         async def test(logs: Partitions) -> None:
-            asked, expected, offsets = [], [], count()
+            appends, expected, offsets = [], [], count()
             for number in range(60):
                 acks = (ACKS_ALL, ACKS_LEADER)[number // 3 % 2]
                 if number % 5 == 1:
-                    asked.append(logs.append_one(LOG, batch()[:-1], -1, acks=acks))
+                    appends.append(logs.append_one(LOG, batch()[:-1], -1, acks=acks))
                     expected.append((Refusal.INVALID_RECORD, -1))
                 elif number % 7 == 2:
                     pair = logs.append([Append(LOG, batch())] * 2, acks=acks)
-                    asked += [SubmittedAppend(pair, 0), SubmittedAppend(pair, 1)]
+                    appends += [SubmittedAppend(pair, 0), SubmittedAppend(pair, 1)]
                     expected += [(None, next(offsets)), (None, next(offsets))]
                 else:
-                    asked.append(logs.append_one(LOG, batch(), -1, acks=acks))
+                    appends.append(logs.append_one(LOG, batch(), -1, acks=acks))
                     expected.append((None, next(offsets)))
-            results = [(await one.future)[one.position] for one in asked]
+            results = [(await submitted.future)[submitted.position] for submitted in appends]
             assert [(result.refusal, result.base_offset) for result in results] == expected
             assert len(await read_everything(logs)) == next(offsets)
 
@@ -165,10 +165,10 @@ class PartitionsContract(ValidationContract):
             frame = bytearray(b"head" + sent + b"tail")
             view = memoryview(frame)[4 : 4 + len(sent)]
             (result,) = await logs.append([Append(LOG, view)], acks=ACKS_ALL)
-            # The owner of the buffer may use it again now.
+            # The caller may reuse the buffer after the result.
             frame[:] = bytes(len(frame))
             assert result.refusal is None
-            assert [content(one) for one in await read_everything(logs)] == [content(sent)]
+            assert [content(stored) for stored in await read_everything(logs)] == [content(sent)]
 
         run(test)
 
@@ -188,15 +188,15 @@ class PartitionsContract(ValidationContract):
         async def test(logs: Partitions) -> None:
             (result,) = await logs.append([Append(LOG, batch(), epoch)], acks=ACKS_ALL)
             assert result.refusal is refusal
-            asked = FetchPartition(LOG, 0, 1000, leader_epoch=epoch)
-            (fetched,) = await logs.fetch(FetchQuery([asked], 0, 1, 1000))
+            partition = FetchPartition(LOG, 0, 1000, leader_epoch=epoch)
+            (fetched,) = await logs.fetch(FetchQuery([partition], 0, 1, 1000))
             assert (fetched.refusal, fetched.leader_epoch) == (refusal, 5)
             (offset,) = await logs.list_offsets([OffsetQuery(LOG, EARLIEST_TIMESTAMP, epoch)])
             assert offset.refusal is refusal
 
         run(test, topic(leader_epoch=5))
 
-    def test_stored_batches_carry_the_leader_epoch(self, run):
+    def test_stored_batches_have_the_leader_epoch(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch())
             (stored,) = await read_everything(logs)
@@ -204,7 +204,7 @@ class PartitionsContract(ValidationContract):
 
         run(test, topic(leader_epoch=7))
 
-    def test_log_append_time_is_stamped_by_the_topic(self, run):
+    def test_topic_config_sets_log_append_time(self, run):
         async def test(logs: Partitions) -> None:
             (result,) = await append(logs, batch(timestamp_ms=5))
             assert result.log_append_time_ms > 1_700_000_000_000
@@ -265,19 +265,19 @@ class PartitionsContract(ValidationContract):
     def test_offset_within_a_batch_returns_the_whole_batch(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(10), batch(10))
-            assert [base_offset(one) for one in batches_of(await fetch(logs, 9))] == [0, 10]
-            assert [base_offset(one) for one in batches_of(await fetch(logs, 10))] == [10]
+            assert [base_offset(stored) for stored in batches_of(await fetch(logs, 9))] == [0, 10]
+            assert [base_offset(stored) for stored in batches_of(await fetch(logs, 10))] == [10]
 
         run(test)
 
     def test_first_batch_may_exceed_all_limits_and_later_ones_may_not(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(), batch())
-            await append(logs, batch(), log=OTHER)
-            results = await logs.fetch(query((LOG, 2), (LOG, 0), (OTHER, 0), max_bytes=1))
-            # A log that is listed twice is served where it is listed first.
+            await append(logs, batch(), log=OTHER_LOG)
+            results = await logs.fetch(query((LOG, 2), (LOG, 0), (OTHER_LOG, 0), max_bytes=1))
+            # A log that is listed twice is read at its first position only.
             assert [len(batches_of(result)) for result in results] == [0, 0, 1]
-            results = await logs.fetch(query((LOG, 0), (OTHER, 0), partition_max_bytes=1))
+            results = await logs.fetch(query((LOG, 0), (OTHER_LOG, 0), partition_max_bytes=1))
             assert [len(batches_of(result)) for result in results] == [1, 0]
 
         run(test)
@@ -285,29 +285,28 @@ class PartitionsContract(ValidationContract):
     def test_min_bytes_count_over_all_partitions_together(self, run):
         async def test(logs: Partitions) -> None:
             size = len(batch())
-            asked = query((LOG, 0), (OTHER, 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * size)
-            waiting = asyncio.ensure_future(logs.fetch(asked))
+            request = query((LOG, 0), (OTHER_LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * size)
+            waiting = asyncio.ensure_future(logs.fetch(request))
             await append(logs, batch())
-            await append(logs, batch(), log=OTHER)
-            assert [len(batches_of(one)) for one in await waiting] == [1, 1]
+            await append(logs, batch(), log=OTHER_LOG)
+            assert [len(batches_of(result)) for result in await waiting] == [1, 1]
 
         run(test)
 
     def test_long_poll_is_woken_by_any_of_its_partitions(self, run):
         async def test(logs: Partitions) -> None:
-            waiting = asyncio.ensure_future(
-                logs.fetch(query((LOG, 0), (OTHER, 0), max_wait_ms=_FOREVER_MS))
-            )
-            await append(logs, batch(), log=OTHER)
-            assert [len(batches_of(one)) for one in await waiting] == [0, 1]
+            request = query((LOG, 0), (OTHER_LOG, 0), max_wait_ms=_FOREVER_MS)
+            waiting = asyncio.ensure_future(logs.fetch(request))
+            await append(logs, batch(), log=OTHER_LOG)
+            assert [len(batches_of(result)) for result in await waiting] == [0, 1]
 
         run(test)
 
     def test_long_poll_ends_after_max_wait_ms(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch())
-            asked = query((LOG, 0), max_wait_ms=50, min_bytes=1 << 20)
-            (result,) = await logs.fetch(asked)
+            request = query((LOG, 0), max_wait_ms=50, min_bytes=1 << 20)
+            (result,) = await logs.fetch(request)
             assert len(batches_of(result)) == 1
 
         run(test)
@@ -324,20 +323,20 @@ class PartitionsContract(ValidationContract):
 
     def test_long_poll_does_not_wait_for_bytes_beyond_max_bytes(self, run):
         async def test(logs: Partitions) -> None:
-            one, large = batch(), batch(size=5000)
-            await append(logs, one, large)
-            asked = query(
+            small, large = batch(), batch(size=5000)
+            await append(logs, small, large)
+            request = query(
                 (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=4000, partition_max_bytes=4500
             )
-            (result,) = await logs.fetch(asked)
-            assert [len(each) for each in batches_of(result)] == [len(one)]
+            (result,) = await logs.fetch(request)
+            assert [len(stored) for stored in batches_of(result)] == [len(small)]
 
         run(test)
 
     def test_cancelled_poll_affects_no_other(self, run):
         async def test(logs: Partitions) -> None:
-            asked = query((LOG, 0), max_wait_ms=_FOREVER_MS)
-            waiting = [asyncio.ensure_future(logs.fetch(asked)) for _ in range(2)]
+            request = query((LOG, 0), max_wait_ms=_FOREVER_MS)
+            waiting = [asyncio.ensure_future(logs.fetch(request)) for _ in range(2)]
             await fetch(logs)
             waiting[0].cancel()
             await append(logs, batch())
@@ -352,21 +351,22 @@ class PartitionsContract(ValidationContract):
     def test_offsets_of_the_ends_and_of_the_largest_timestamp(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(3, timestamp_ms=1000), batch(2, timestamp_ms=900))
-            asked = (LATEST_TIMESTAMP, EARLIEST_TIMESTAMP, MAX_TIMESTAMP)
-            found = await logs.list_offsets([OffsetQuery(LOG, one) for one in asked])
-            assert [(one.offset, one.timestamp) for one in found] == [(5, -1), (0, -1), (0, 1000)]
+            times = (LATEST_TIMESTAMP, EARLIEST_TIMESTAMP, MAX_TIMESTAMP)
+            results = await logs.list_offsets([OffsetQuery(LOG, time) for time in times])
+            offsets = [(result.offset, result.timestamp) for result in results]
+            assert offsets == [(5, -1), (0, -1), (0, 1000)]
 
         run(test)
 
     def test_first_record_of_a_time_is_found_within_its_batch(self, run):
         async def test(logs: Partitions) -> None:
-            records = [Record(b"x", timestamp_ms=at) for at in (100, 200, 150, 300)]
+            records = [Record(b"x", timestamp_ms=timestamp) for timestamp in (100, 200, 150, 300)]
             await append(
                 logs, record_batch(records, base_timestamp_ms=100), batch(timestamp_ms=400)
             )
             times = [0, 100, 101, 250, 400, 401]
-            found = await logs.list_offsets([OffsetQuery(LOG, time) for time in times])
-            assert [(one.offset, one.timestamp) for one in found] == [
+            results = await logs.list_offsets([OffsetQuery(LOG, time) for time in times])
+            assert [(result.offset, result.timestamp) for result in results] == [
                 (0, 100),
                 (0, 100),
                 (1, 200),
@@ -374,16 +374,16 @@ class PartitionsContract(ValidationContract):
                 (4, 400),
                 (-1, -1),
             ]
-            assert [one.leader_epoch for one in found] == [0, 0, 0, 0, 0, -1]
-            assert all(one.refusal is None for one in found)
+            assert [result.leader_epoch for result in results] == [0, 0, 0, 0, 0, -1]
+            assert all(result.refusal is None for result in results)
 
         run(test)
 
-    def test_queries_without_a_result_are_refused_one_by_one(self, run):
+    def test_queries_without_a_result_are_refused_individually(self, run):
         async def test(logs: Partitions) -> None:
-            asked = [(UNKNOWN_LOG, 0), (LOG, -77), (LOG, LATEST_TIMESTAMP)]
-            found = await logs.list_offsets([OffsetQuery(log, time) for log, time in asked])
-            assert [one.refusal for one in found] == [
+            queries = [(UNKNOWN_LOG, 0), (LOG, -77), (LOG, LATEST_TIMESTAMP)]
+            results = await logs.list_offsets([OffsetQuery(log, time) for log, time in queries])
+            assert [result.refusal for result in results] == [
                 Refusal.UNKNOWN_TOPIC_OR_PARTITION,
                 Refusal.UNSUPPORTED_TIMESTAMP,
                 None,
@@ -391,7 +391,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_descriptions_have_the_present_state_of_logs(self, run):
+    def test_descriptions_have_the_current_state_of_logs(self, run):
         async def test(logs: Partitions) -> None:
             sent = [batch(3, producer=(5, 0, 0)), batch(1)]
             await append(logs, *sent)
@@ -410,16 +410,16 @@ class PartitionsContract(ValidationContract):
     def test_end_offset_of_the_current_epoch_is_that_of_the_log(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(3))
-            asked = [(5, -1), (4, 5), (6, -1), (5, 4), (5, 6)]
-            found = await logs.epoch_end_offsets([EpochQuery(LOG, *one) for one in asked])
-            assert [(one.leader_epoch, one.end_offset) for one in found] == [
+            epochs = [(5, -1), (4, 5), (6, -1), (5, 4), (5, 6)]
+            results = await logs.epoch_end_offsets([EpochQuery(LOG, *epoch) for epoch in epochs])
+            assert [(result.leader_epoch, result.end_offset) for result in results] == [
                 (5, 3),
                 (4, 0),
                 (-1, -1),
                 (-1, -1),
                 (-1, -1),
             ]
-            assert [one.refusal for one in found] == [
+            assert [result.refusal for result in results] == [
                 None,
                 None,
                 None,
@@ -431,8 +431,9 @@ class PartitionsContract(ValidationContract):
 
     def test_epochs_of_an_unknown_partition_are_refused(self, run):
         async def test(logs: Partitions) -> None:
-            found = await logs.epoch_end_offsets([EpochQuery(UNKNOWN_LOG, 0), EpochQuery(LOG, 0)])
-            assert [one.refusal for one in found] == [Refusal.UNKNOWN_TOPIC_OR_PARTITION, None]
+            results = await logs.epoch_end_offsets([EpochQuery(UNKNOWN_LOG, 0), EpochQuery(LOG, 0)])
+            refusals = [result.refusal for result in results]
+            assert refusals == [Refusal.UNKNOWN_TOPIC_OR_PARTITION, None]
 
         run(test)
 
@@ -440,11 +441,10 @@ class PartitionsContract(ValidationContract):
 
     def test_400_concurrent_batches_get_offsets_of_their_own(self, run):
         async def test(logs: Partitions) -> None:
-            answers = [logs.append([Append(LOG, batch(10))], acks=ACKS_ALL) for _ in range(400)]
-            results = [answer[0] for answer in await asyncio.gather(*answers)]
+            replies = [logs.append([Append(LOG, batch(10))], acks=ACKS_ALL) for _ in range(400)]
+            results = [reply[0] for reply in await asyncio.gather(*replies)]
             assert sorted(result.base_offset for result in results) == list(range(0, 4000, 10))
-            assert [base_offset(one) for one in await read_everything(logs)] == list(
-                range(0, 4000, 10)
-            )
+            offsets = [base_offset(stored) for stored in await read_everything(logs)]
+            assert offsets == list(range(0, 4000, 10))
 
         run(test)
