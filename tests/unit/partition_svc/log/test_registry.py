@@ -33,7 +33,7 @@ def change(revision, **parts):
     return ClusterChange(revision, CLUSTER_ID, **parts)
 
 
-def test_before_the_first_snapshot_no_log_is_served(registry):
+def test_no_log_is_served_before_the_first_snapshot(registry):
     assert registry.find(LOG) is Refusal.NOT_OWNER
 
 

@@ -22,7 +22,7 @@ class Registry:
         return key in self.stray
 
 
-def test_without_a_delay_stray_logs_are_reported_once_and_never_due(caplog):
+def test_stray_logs_without_a_delay_are_reported_once_and_never_due(caplog):
     async def test():
         registry = Registry(KEYS[:2])
         strays = StrayLogs(registry, Store(), delay_ms=-1)
