@@ -59,7 +59,12 @@ class BackgroundTasks:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        running = [self._recovery.run(), self._recovery.watch_room(), self.maintenance.run()]
+        running = [
+            self._recovery.run(),
+            self._recovery.watch_room(),
+            self._recovery.remove_old_journal(),
+            self.maintenance.run(),
+        ]
         if self._must_clean:
             running.append(self.cleaner.run())
         loop = asyncio.get_running_loop()

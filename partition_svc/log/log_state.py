@@ -6,7 +6,7 @@ from typing import Final
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
 from partition_svc.log.staged_batch import StagedBatch
-from partition_svc.store.atomic_write import AtomicWrite
+from partition_svc.store.atomic_write import AtomicWrite, batch_family
 from partition_svc.store.keys import LogHead, epoch_key, head_key, pack_head, pack_u64, time_key
 from partition_svc.store.log_store import LogStore
 
@@ -96,8 +96,8 @@ class LogState:
         if not self._segment.accepts(generation, first, config):
             self._begin_segment(changes, first, generation, config)
         segment = self._segment
-        put, prefix = changes.put, segment.prefix
-        family = changes.family(prefix)
+        prefix = segment.prefix
+        rows, batches = changes.puts(), changes.puts(batch_family(prefix))
         size_bytes, since_index = self.size_bytes, self._bytes_since_index
         for item in staged:
             batch, max_timestamp = item.batch, item.max_timestamp
@@ -105,11 +105,11 @@ class LogState:
             if item.leader_epoch > self.leader_epoch:
                 # An epoch is recorded with its first batch; one without batches needs no row.
                 self.leader_epoch = item.leader_epoch
-                put(epoch_key(self._key, item.leader_epoch), pack_u64(item.base_offset))
+                rows += epoch_key(self._key, item.leader_epoch), pack_u64(item.base_offset)
             last_offset = item.next_offset - 1
-            put(prefix + pack_u64(last_offset), batch, family)
+            batches += prefix + pack_u64(last_offset), batch
             if item.producer_row is not None:
-                put(*item.producer_row)
+                rows += item.producer_row
             size = len(batch)
             size_bytes += size
             since_index += size
@@ -117,7 +117,7 @@ class LogState:
                 self.max_timestamp = max_timestamp
                 self.max_timestamp_offset = last_offset
                 if since_index >= INDEX_INTERVAL_BYTES:
-                    put(time_key(self._key, max_timestamp, last_offset), b"")
+                    rows += time_key(self._key, max_timestamp, last_offset), b""
                     since_index = 0
         segment.add(changes, size_bytes - self.size_bytes, first.max_timestamp)
         self.size_bytes, self._bytes_since_index = size_bytes, since_index

@@ -1,20 +1,23 @@
 """One RocksDB with its column families, opened and closed with care.
 
+It is written without RocksDB's write-ahead log: `journaled_database.py` has one of ours.
 RocksDB's own lock keeps a second process out. A database that failed a write is closed and opened
 again; if the disk has no room even for that, it is opened read-only so that reads still work.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from rocksdict import AccessType, CompactOptions, Rdict
+from rocksdict import AccessType, CompactOptions, Rdict, WriteBatch, WriteOptions
 
+from partition_svc.store.atomic_write import STATE, Changes, add_changes
 from partition_svc.store.damage import Damage
 from partition_svc.store.failures import StorageFailed, StoreInUse, storage_failures
-from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, family_of
+from partition_svc.store.journal.marker import marker, marker_key
+from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, GENERATION_BYTES, family_of
 from partition_svc.store.options import database_options, family_options
 
 #: Texts of RocksDB's error when another process, or this one, holds the lock.
@@ -27,7 +30,11 @@ _LEVEL0_FILES_MAX: Final = 30
 #: Property: number of failed flushes and compactions.
 _FAILED_JOBS: Final = "rocksdb.background-errors"
 
+_IMMUTABLE: Final = "rocksdb.num-immutable-mem-table"
+
 _PROPERTY_FAILURES: Final = storage_failures("read a property")
+_UNLOGGED: Final = WriteOptions()
+_UNLOGGED.disable_wal = True  # type: ignore[method-assign,assignment]
 
 
 class Database:
@@ -63,7 +70,47 @@ class Database:
             families = family_options({*names, *self._damage.families})
             self.state = Rdict(str(path), self._options, families, access)
             self.batch_families = [self.state.get_column_family(name) for name in names]
-            self.batch_handles = [self.state.get_column_family_handle(name) for name in names]
+            #: State, then the families of batches; see `Changes.family`.
+            self._families = [self.state, *self.batch_families]
+            handles = [self.state.get_column_family_handle(name) for name in names]
+            self._handles = [None, *handles]
+
+    def write(self, changes: Sequence[Changes], sequence: int, generation: int) -> None:
+        """Applies a group of the journal, with a marker in each family that it changes.
+
+        It is in memory until `flush`. rocksdict raises plain exceptions.
+        """
+        touched = {run.family for run in changes if run.parts}
+        markers = [marker(family, sequence, generation) for family in touched]
+        self.write_unmarked([*changes, *markers])
+
+    def write_unmarked(self, changes: Sequence[Changes]) -> None:
+        """Writes changes that the journal does not have; flush them before relying on them."""
+        batch = WriteBatch(raw_mode=True)
+        add_changes(batch, changes, self._handles)
+        self.state.write(batch, _UNLOGGED)
+
+    def flush(self, *, wait: bool) -> None:
+        """Hands the memtables over to be flushed; with `wait` they are in files afterwards."""
+        for family in reversed(self._families):
+            family.flush(wait=wait)
+
+    def markers(self) -> list[int]:
+        """The newest marker of each family; 0 for none. Raises `StorageFailed`."""
+        with storage_failures("read a marker"):
+            rows = [self.state.get(marker_key(STATE, 0)), *map(_last_marker, self.batch_families)]
+        return [0 if row is None else int.from_bytes(row, "big") for row in rows]
+
+    def newest_generations(self) -> list[int]:
+        """The newest generation in each family of batches (with `COMPACTED_BIT`)."""
+        with storage_failures("read"):
+            keys = [_last_key(family) for family in self.batch_families]
+        return [int.from_bytes(key[:GENERATION_BYTES], "big") for key in keys if key]
+
+    def immutable_memtables(self) -> list[int]:
+        """Memtables of each family that wait for their flush. Raises `StorageFailed`."""
+        with _PROPERTY_FAILURES:
+            return [family.property_int_value(_IMMUTABLE) or 0 for family in self._families]
 
     def allow_compactions(self, *, allowed: bool) -> None:
         """Enables or disables automatic compaction of batches. It is disabled after opening.
@@ -132,7 +179,7 @@ class Database:
     def is_behind(self) -> bool:
         """True if writes must wait for flushes or compaction. Raises `StorageFailed`."""
         return (
-            self.number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
+            max(self.immutable_memtables()) > _IMMUTABLE_MEMTABLES_MAX
             or self.level0_files() > _LEVEL0_FILES_MAX
         )
 
@@ -150,14 +197,13 @@ class Database:
             return self.state.latest_sequence_number()
 
     def unflushed_bytes(self) -> int:
-        """Bytes in memtables and the write-ahead log that are not yet in SST files.
+        """Bytes in memtables and the journal that are not yet in SST files.
 
         Raises `StorageFailed`, as all properties do while the database is being opened again.
         """
         with _PROPERTY_FAILURES:
-            families = (*self.batch_families, self.state)
             name = "rocksdb.cur-size-all-mem-tables"
-            sizes = [family.property_int_value(name) for family in families]
+            sizes = [family.property_int_value(name) for family in self._families]
         return sum(size or 0 for size in sizes)
 
     def _failed_jobs(self) -> int:
@@ -166,9 +212,9 @@ class Database:
             return self.state.property_int_value(_FAILED_JOBS) or 0
 
     def _close(self) -> None:
-        self.batch_handles = []
+        self._handles = []
         # The families first: each keeps the database, and with it the lock, open.
-        for family in (*self.batch_families, self.state):
+        for family in reversed(self._families):
             with contextlib.suppress(Exception):
                 family.close()
 
@@ -183,6 +229,20 @@ class Database:
         """
         with _PROPERTY_FAILURES:
             return max(family.property_int_value(name) or 0 for family in self.batch_families)
+
+
+def _last_marker(family: Rdict) -> bytes | None:
+    """The marker of the newest generation in a family of batches."""
+    row: bytes | None = family.get(_last_key(family)[:GENERATION_BYTES])
+    return row
+
+
+def _last_key(family: Rdict) -> bytes:
+    """The last key; empty if there is none."""
+    iterator = family.iter()
+    iterator.seek_to_last()
+    iterator.status()
+    return iterator.key() if iterator.valid() else b""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """The open generation: its size, its tombstones, and when it must end."""
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 
 from partition_svc.store.keys import COMPACTED_BIT, generation_key, pack_generation
@@ -49,10 +48,8 @@ class OpenGeneration:
             or self._replaced * _REPLACED_PART >= self._flush_bytes
         )
 
-    def add(
-        self, appended_bytes: int, compacted_bytes: int, put: Callable[[bytes, bytes], None]
-    ) -> None:
-        """Counts appended bytes and puts the generation rows that are stored with them.
+    def add(self, appended_bytes: int, compacted_bytes: int, puts: list[bytes]) -> None:
+        """Counts appended bytes and adds the generation rows that are stored with them to `puts`.
 
         `compacted_bytes` of them are in the family `compacted`. If the write fails, the store is
         opened again, which begins a generation.
@@ -61,10 +58,10 @@ class OpenGeneration:
         # The plain row always exists: it tells the next opening of this generation.
         plain, compacted = self._plain, self._compacted
         plain.appended += appended_bytes - compacted_bytes
-        put(plain.key, pack_generation(plain.appended, plain.deleted))
+        puts += plain.key, pack_generation(plain.appended, plain.deleted)
         compacted.appended += compacted_bytes
         if compacted.appended:
-            put(compacted.key, pack_generation(compacted.appended, compacted.deleted))
+            puts += compacted.key, pack_generation(compacted.appended, compacted.deleted)
 
     def replace(self, added: Counter[int], deleted: Counter[int]) -> None:
         """Counts replaced bytes by generation, and removes this generation from both."""

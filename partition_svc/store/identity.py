@@ -12,6 +12,7 @@ from uuid import uuid4
 from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, storage_failures
+from partition_svc.store.journaled_database import JournaledDatabase
 from partition_svc.store.keys import VOLUME, VOLUME_STATE
 from partition_svc.store.stored_volume import StoredVolume, current_boot_id
 
@@ -47,34 +48,34 @@ def read_identity(database: Database) -> Identity:
     return Identity(uuid4().hex, 0, uuid4().hex) if row is None else Identity.unpack(row)
 
 
-def identify(database: Database) -> Identity:
-    """Counts this opening if the directory can be written.
+def identify(database: JournaledDatabase, generation: int) -> Identity:
+    """Counts this opening if the directory can be written. `generation`: the open one.
 
     Otherwise returns the identity of the last opening, which the metadata service accepts.
     """
     if database.is_writable:
         try:
-            return count_opening(database)
+            return count_opening(database, generation)
         except StorageFailed as error:
             log.error("%s; the store is read-only", error)
-    return read_identity(database)
+    return read_identity(database.database)
 
 
-def count_opening(database: Database) -> Identity:
+def count_opening(database: JournaledDatabase, generation: int) -> Identity:
     """Counts this opening durably, before any other process can learn of the incarnation.
 
     Raises:
         StorageFailed: the row could not be written.
     """
-    before = read_identity(database)
+    before = read_identity(database.database)
     now = before._replace(incarnation=before.incarnation + 1)
-    volume = read_volume(database, was_opened=before.incarnation > 0)
-    write = AtomicWrite(database.batch_handles)
+    volume = read_volume(database.database, was_opened=before.incarnation > 0)
+    write = AtomicWrite()
     write.put(VOLUME, now.pack())
     write.put(VOLUME_STATE, volume.opened(current_boot_id()).pack())
     with storage_failures("write"):
-        database.state.write(write.changes)
-        database.state.flush_wal(True)
+        database.write(write.changes, generation)
+        database.sync()
     return now
 
 

@@ -28,6 +28,9 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
     "D" | generation u32 | log        →  (empty) a deleted log whose batches of that generation are
                                          still in files: see `reclaiming`
     "I" | log                         →  the log is the copy of a move: see `CopyMarker`
+    "J"                               →  number of the last group of the journal that changed this
+                                         family, u64; in the families of batches, the same under
+                                         the key generation u32, for each generation
 
 A log's rows of state are in the same atomic write as the batches that they describe.
 """
@@ -50,6 +53,7 @@ HEADS: Final = b"H"
 INCOMING: Final = b"I"
 COMPACTED: Final = b"K"
 PRODUCERS: Final = b"P"
+MARKER: Final = b"J"
 
 #: Kinds of rows whose key continues with a log.
 KINDS_OF_LOGS: Final = (HEADS, b"S", b"T", PRODUCERS, b"E", COMPACTED, INCOMING)
@@ -60,9 +64,11 @@ FEW_MOVED_KINDS: Final = (b"E", COMPACTED)
 MOVED_KINDS: Final = (PRODUCERS, *FEW_MOVED_KINDS)
 
 LOG_KEY_BYTES: Final = 20
+GENERATION_BYTES: Final = 4
 #: Larger than any offset, timestamp or producer id; those are never negative here.
 LAST: Final = (1 << 63) - 1
 
+_U32: Final = struct.Struct(">I")
 _U64: Final = struct.Struct(">Q")
 _LOG: Final = struct.Struct(">16sI")
 _GENERATION_PREFIX: Final = struct.Struct(">I20s")
@@ -75,6 +81,7 @@ _OLD_HEAD: Final = struct.Struct(">QQQqq")
 _INCOMING: Final = struct.Struct(">Qq?")
 _CODED: Final = struct.Struct(">c20sQ")
 
+pack_u32 = _U32.pack
 pack_u64 = _U64.pack
 #: A row of `LogHead`, whose fields it takes in their order.
 pack_head = _HEAD.pack

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from partition_svc.store.atomic_write import AtomicWrite
-from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, storage_failures
 from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.identity import identify
+from partition_svc.store.journaled_database import JournaledDatabase
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GENERATIONS,
@@ -63,7 +63,9 @@ class LogStore:
         """
         self.path = path
         self._flush_bytes = flush_bytes
-        self._opening = DatabaseOpener(path, with_statistics=with_statistics)
+        self._opening = DatabaseOpener(
+            path, flush_bytes=flush_bytes, with_statistics=with_statistics
+        )
         self.room = Room(self._opening.directory, reserve_bytes)
         in_words = self._opening.write_error
         self._write_failures = storage_failures("write", in_words)
@@ -72,7 +74,7 @@ class LogStore:
         self.read_failures = ReadFailures(self._opening.read_error)
         try:
             self._use(self._opening.first())
-            self.identity = identify(self._database)
+            self.identity = identify(self._journaled, self.generation)
         except BaseException:
             self._opening.close()
             raise
@@ -84,7 +86,7 @@ class LogStore:
 
     @property
     def is_writable(self) -> bool:
-        return self._database.is_writable
+        return self._journaled.is_writable
 
     @property
     def is_generation_full(self) -> bool:
@@ -93,8 +95,8 @@ class LogStore:
 
     @property
     def sequence(self) -> int:
-        """RocksDB's sequence number: grows by one with every row written."""
-        return self._database.state.latest_sequence_number()
+        """Number of the last atomic write: grows by one with each."""
+        return self._journaled.sequence
 
     @property
     def is_behind(self) -> bool:
@@ -104,7 +106,7 @@ class LogStore:
     @property
     def is_full(self) -> bool:
         """True if appends must be refused because only the space reserved for deleting is left."""
-        return self.room.is_short(self._database.unflushed_bytes)
+        return self._journaled.is_short or self.room.is_short(self._database.unflushed_bytes)
 
     @property
     def has_room_to_clean(self) -> bool:
@@ -117,17 +119,17 @@ class LogStore:
         return self.room.for_copies(self._database.unflushed_bytes(), self._flush_bytes)
 
     def new_write(self) -> AtomicWrite:
-        return AtomicWrite(self._database.batch_handles)
+        return AtomicWrite()
 
     def write(self, write: AtomicWrite, appended_bytes: int) -> None:
-        """Writes to the write-ahead log in the page cache: it survives the process.
+        """Writes to the journal in the page cache, and to RocksDB: it survives the process.
 
         Raises:
             StorageFailed: nothing of it is stored.
         """
-        self._open_generation.add(appended_bytes, write.compacted_bytes, write.put)
+        self._open_generation.add(appended_bytes, write.compacted_bytes, write.puts())
         with self._write_failures:
-            self._database.state.write(write.changes)
+            self._journaled.write(write.changes, self.generation)
         self.room.on_written(appended_bytes)
 
     def check(self) -> None:
@@ -135,16 +137,36 @@ class LogStore:
         self.write(self.new_write(), 0)
 
     def sync(self) -> None:
-        """Syncs the write-ahead log against a loss of power. Blocks; frees the lock.
+        """Syncs the journal against a loss of power. Blocks; frees the lock.
 
         Raises:
             StorageFailed: what was written since the last sync may not survive.
         """
         with self._sync_failures:
-            # The caller writes nothing meanwhile.
-            sequence = self._database.sequence
-            self._database.state.flush_wal(True)
+            sequence = self._journaled.sync()
         self._opening.mark.advance(sequence)
+
+    @property
+    def needs_space(self) -> bool:
+        """True if `extend_journal` should be called before the next write."""
+        return self._journaled.needs_space
+
+    def extend_journal(self) -> None:
+        """Allocates disk space for the next writes; see `is_full` for its failure. Blocks."""
+        self._journaled.extend()
+
+    @property
+    def has_old_journal(self) -> bool:
+        """True if `remove_old_journal` may free space of ended generations."""
+        return self._journaled.has_old_files
+
+    def remove_old_journal(self) -> None:
+        """Removes the journal's files of generations that are flushed. Blocks.
+
+        Raises:
+            StorageFailed
+        """
+        self._journaled.remove_flushed()
 
     def roll(self, *, wait: bool = False) -> None:
         """Begins the next generation: the memtables are handed over to be flushed. Blocks.
@@ -152,7 +174,8 @@ class LogStore:
         Raises:
             StorageFailed
         """
-        self._flush(wait=wait)
+        with self._flush_failures:
+            self._journaled.roll(wait=wait)
         self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
@@ -216,9 +239,11 @@ class LogStore:
         self.roll(wait=True)
         write = self.new_write()
         self.reclaimer.write_tombstones(write, generations)
+        # Not in the journal: they are durable at once, and written again if they are lost.
         with self._write_failures:
-            self._database.state.write(write.changes)
-        self._flush(wait=True)
+            self._database.write_unmarked(write.changes)
+        with self._flush_failures:
+            self._database.flush(wait=True)
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""
@@ -251,7 +276,7 @@ class LogStore:
             StorageFailed: it cannot be written yet; reads still work.
         """
         try:
-            database, failure = self._opening.again(self._database, self.identity, self.room)
+            database, failure = self._opening.again(self._journaled, self.identity, self.room)
             self._use(database)
         except StorageFailed:
             raise
@@ -265,26 +290,25 @@ class LogStore:
         return self._database.statistics()
 
     def close(self) -> None:
-        """Syncs, closes and unlocks the directory. Blocks. Closing twice is no error."""
+        """Flushes, closes and unlocks the directory. Blocks. Closing twice is no error."""
         if self.is_writable:
             with suppress(StorageFailed):
+                # The next start has nothing to replay.
                 self.sync()
-                self._opening.mark.end(self._database.sequence)
-        self._database.close()
+                self.roll(wait=True)
+                self.remove_old_journal()
+                self._opening.mark.end(self.sequence)
+        self._journaled.close()
         self._opening.close()
 
-    def _use(self, database: Database) -> None:
-        self._database = database
+    def _use(self, journaled: JournaledDatabase) -> None:
+        self._journaled = journaled
+        self._database = database = journaled.database
         self.reader = LogReader(database, self.read_failures)
         self.reclaimer = Reclaimer(database, self.reader, flush_bytes=self._flush_bytes)
         last = self.reader.last_row(GENERATIONS, generation_key(COMPACTED_BIT))
         # Opening flushes the recovered memtables, so a generation never continues after it.
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
-
-    def _flush(self, *, wait: bool = False) -> None:
-        with self._flush_failures:
-            for family in (*self._database.batch_families, self._database.state):
-                family.flush(wait=wait)
 
     def _begin_generation(self, generation: int) -> None:
         self._open_generation = OpenGeneration(generation, self._flush_bytes)

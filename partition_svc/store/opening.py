@@ -18,6 +18,9 @@ from partition_svc.store.damage import Damage
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
+from partition_svc.store.journal.replay import JournalDamaged
+from partition_svc.store.journal_recovery import JournalRecovery
+from partition_svc.store.journaled_database import JournaledDatabase
 from partition_svc.store.space.room import Room
 
 log = logging.getLogger(__name__)
@@ -26,14 +29,14 @@ log = logging.getLogger(__name__)
 class Reopened(NamedTuple):
     """A reopened database; with a `failure` it is read-only."""
 
-    database: Database
+    database: JournaledDatabase
     failure: str | None = None
 
 
 class DatabaseOpener:
     """Opens the database of one data directory, which it locks until `close`."""
 
-    def __init__(self, path: Path, *, with_statistics: bool) -> None:
+    def __init__(self, path: Path, *, flush_bytes: int, with_statistics: bool) -> None:
         """Raises `StoreInUse`, or `StorageFailed` if the directory cannot be created or opened."""
         self._with_statistics = with_statistics
         self._damage = Damage()
@@ -42,33 +45,33 @@ class DatabaseOpener:
         try:
             self.directory = DataDirectory(path)
             self.mark = SyncedMark(self.directory.stable_path)
+            self.journal = JournalRecovery(self.directory, self.mark, flush_bytes=flush_bytes)
         except DirectoryInUse as error:
             raise StoreInUse(str(error)) from error
         except OSError as error:
             raise StorageFailed(f"cannot open {path}: {error}") from error
 
-    def first(self) -> Database:
+    def first(self) -> JournaledDatabase:
         """Opens the database; read-only if it cannot be written, so that the first write fails.
 
         Raises:
-            StorageFailed: it cannot even be read.
+            StorageFailed: it cannot even be read, or its journal is damaged.
             StoreInUse
         """
         with self._failures(), self._last_end() as last_end:
             may_create = _is_without_database(self.directory.stable_path)
             try:
-                database = self._writable(may_create=may_create)
+                return self._recovered(self._writable(may_create=may_create), last_end)
+            except JournalDamaged:
+                raise
             except StorageFailed as error:
                 with contextlib.suppress(StorageFailed):
                     database = self._read_only()
                     log.error("%s; the store is read-only", error)
                     return database
                 raise
-            last_end.report(database.sequence)
-            self.mark.begin(database.sequence)
-            return database
 
-    def again(self, before: Database, identity: Identity, room: Room) -> "Reopened":
+    def again(self, before: JournaledDatabase, identity: Identity, room: Room) -> "Reopened":
         """Closes a database after a failure and reopens it. It must be the one of `identity`.
 
         Raises:
@@ -77,8 +80,10 @@ class DatabaseOpener:
         self._check()
         if not room.is_enough():
             raise StorageFailed(f"no room on the disk of {self.directory.path}")
+        # While the disk takes no writes, `before` has everything in memory that reads need.
+        room.check_writes()
         with contextlib.suppress(Exception):
-            self._damage.find_families(before.state.live_files())
+            self._damage.find_families(before.database.state.live_files())
         before.close()
         # Iterators and writes that are still referenced would keep the lock.
         gc.collect()
@@ -91,13 +96,11 @@ class DatabaseOpener:
             except (StorageFailed, StoreInUse) as error:
                 return Reopened(self._read_only(), self.directory.with_path(str(error)))
 
-    def _same(self, identity: Identity) -> Database:
+    def _same(self, identity: Identity) -> JournaledDatabase:
         with self._last_end() as last_end:
-            database = self._writable(may_create=False)
+            database = self._recovered(self._writable(may_create=False), last_end)
             try:
-                if was_opened_as(database, identity):
-                    last_end.report(database.sequence)
-                    self.mark.begin(database.sequence)
+                if was_opened_as(database.database, identity):
                     return database
             except StorageFailed:
                 database.close()
@@ -108,9 +111,22 @@ class DatabaseOpener:
             "restart the service"
         )
 
-    def _read_only(self) -> Database:
+    def _recovered(self, database: Database, last_end: LastShutdown) -> JournaledDatabase:
+        try:
+            return self.journal.recover(database, last_end)
+        except BaseException:
+            database.close()
+            raise
+
+    def _read_only(self) -> JournaledDatabase:
         """Raises `StorageFailed`."""
-        return Database(self.directory.stable_path, is_writable=False)
+        database = Database(self.directory.stable_path, is_writable=False)
+        try:
+            self.journal.check_read_only(database)
+        except BaseException:
+            database.close()
+            raise
+        return JournaledDatabase(database)
 
     def _check(self) -> None:
         """Raises `StorageFailed` if the path now leads to another directory or other data."""
@@ -139,6 +155,14 @@ class DatabaseOpener:
         self.directory.close()
 
     def _writable(self, *, may_create: bool) -> Database:
+        try:
+            return self._open(may_create=may_create)
+        except StorageFailed:
+            # The disk may be full: what the journal has allocated is enough to open a database.
+            self.journal.release_space()
+            return self._open(may_create=may_create)
+
+    def _open(self, *, may_create: bool) -> Database:
         return Database(
             self.directory.stable_path,
             may_create=may_create,

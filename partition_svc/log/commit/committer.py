@@ -110,6 +110,8 @@ class Committer:
                 # One task at a time, so that appends wait for one at most.
                 if self._tasks:
                     await self._run_task(self._tasks.popleft())
+                if self._store.needs_space:
+                    await self._disk.run(self._store.extend_journal)
                 if self._store.is_generation_full:
                     await self._roll()
         except StorageFailed as error:

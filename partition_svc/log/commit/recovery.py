@@ -25,6 +25,7 @@ _RETRY_S_FIRST: Final = 0.1
 _RETRY_S_MAX: Final = 5.0
 #: Interval between checks of a full disk; a deletion takes seconds.
 _ROOM_PAUSE_S: Final = 0.5
+_FLUSH_PAUSE_S: Final = 1.0
 
 
 class Recovery:
@@ -78,12 +79,24 @@ class Recovery:
             log.error("appends are refused: %s", self._store.room.in_words())
             self._on_full()
             # No event reports free space.
-            while self._committer.is_full.is_set() and self._is_full():  # noqa: ASYNC110
+            while self._committer.is_full.is_set() and self._is_full():
                 await asyncio.sleep(_ROOM_PAUSE_S)
+                await self._disk.run(self._store.extend_journal)
             # If the store has failed meanwhile, `run` recovers it.
             if self._committer.is_full.is_set():
                 self._committer.resume()
                 log.info("appends are accepted again: %s", self._store.room.in_words())
+
+    async def remove_old_journal(self) -> NoReturn:
+        """Removes files of the journal soon after their generations are flushed."""
+        while True:
+            # No event reports the end of a flush.
+            await asyncio.sleep(_FLUSH_PAUSE_S)
+            if self._store.has_old_journal and self._committer.failure is None:
+                try:
+                    await self._disk.run(self._store.remove_old_journal)
+                except StorageFailed as error:
+                    log.warning("%s", error)
 
     def _is_full(self) -> bool:
         try:

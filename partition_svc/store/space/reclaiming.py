@@ -80,6 +80,11 @@ class Reclaimer:
         for key, _ in self._reader.rows(*dead_range(min(generations), max(generations))):
             prefix = key[len(DEAD) :]
             write.delete_batches(prefix, prefix + b"\xff" * 8)
+        # A generation without logs should leave no file. The newest marker counts.
+        newest = self._database.newest_generations()
+        for generation in generations:
+            if generation not in newest:
+                write.delete_batch(generation_start(generation))
 
     def rewrite(self, generations: Collection[int]) -> None:
         """Rewrites the files of consecutive generations. Blocks; frees the lock.
@@ -87,7 +92,9 @@ class Reclaimer:
         Raises:
             StorageFailed: interrupted, or not possible.
         """
-        start, end = generation_start(min(generations)), generation_start(max(generations) + 1)
+        start = generation_start(min(generations))
+        # Not the start of the next generation, where its marker is.
+        end = generation_start(max(generations)) + b"\xff" * 29
         with storage_failures("compact"):
             self._database.compact(start, end)
 

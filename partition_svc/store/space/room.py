@@ -5,6 +5,7 @@ to new files. So appends are refused once only the reserve is left.
 """
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -12,6 +13,8 @@ from typing import Final
 
 from common.disk.data_directory import DataDirectory
 from partition_svc.store.failures import storage_failures
+from partition_svc.store.journal.journal import FOLDER
+from partition_svc.store.journal.journal_file import SUFFIX
 
 #: Space for RocksDB's own files beside the data.
 _MARGIN_BYTES: Final = 4 << 20
@@ -21,6 +24,9 @@ _LOOK_S: Final = 1.0
 #: Appends are accepted again once this part (one in N) of the reserve is free beside it.
 _SPARE_PART: Final = 8
 _MIB: Final = 1 << 20
+#: A file that is written to see whether a database could be opened.
+_PROBE: Final = "PROBE"
+_PROBE_BYTES: Final = 64 << 10
 
 
 class Room:
@@ -38,10 +44,22 @@ class Room:
     def is_enough(self, size_bytes: int = 0) -> bool:
         """True if `size_bytes` more fit, beside what opening the database writes.
 
-        Opening writes the contents of the write-ahead log a second time, into SST files.
+        Opening writes the contents of the journal a second time, into SST files.
         """
         logged_bytes = _logged_bytes(self._directory.stable_path)
         return self.free_bytes() > logged_bytes + size_bytes + _MARGIN_BYTES
+
+    def check_writes(self) -> None:
+        """Raises `StorageFailed` if the disk takes no new file of some size."""
+        probe = self._directory.stable_path / _PROBE
+        with self._failures:
+            try:
+                with probe.open("wb", buffering=0) as file:
+                    os.posix_fallocate(file.fileno(), 0, _PROBE_BYTES)
+                    file.write(bytes(_PROBE_BYTES))
+                    os.fsync(file.fileno())
+            finally:
+                probe.unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         with self._failures:
@@ -89,9 +107,9 @@ class Room:
 
 
 def _logged_bytes(path: Path) -> int:
-    """Size of the write-ahead log's files, which RocksDB may remove at any time in a thread."""
+    """Size of the journal, and of a write-ahead log of RocksDB; a thread may remove their files."""
     logged = 0
-    for file in path.glob("*.log"):
+    for file in (*path.glob("*.log"), *path.glob(f"{FOLDER}/*{SUFFIX}")):
         with contextlib.suppress(FileNotFoundError):
             logged += file.stat().st_size
     return logged

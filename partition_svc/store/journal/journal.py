@@ -1,0 +1,142 @@
+"""The journal: what is stored is in a file of ours before it is in RocksDB ([ADR 8]).
+
+RocksDB gets the same changes without its write-ahead log. Each file holds the changes of about one
+generation. When all column families are flushed past a file, it is removed.
+
+[ADR 8]: docs/adr/0008-journal.md
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from partition_svc.store.atomic_write import FAMILY_COUNT, Changes
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.journal.journal_file import (
+    FileHeader,
+    JournalFile,
+    file_numbers,
+    file_path,
+)
+from partition_svc.store.journal.pending_flushes import PendingFlushes
+from partition_svc.store.journal.record import Group, encode
+
+log = logging.getLogger(__name__)
+
+FOLDER: Final = "journal"
+
+
+class Journal:
+    """Open for appending. Only `append` runs on the event loop, the rest in the disk thread."""
+
+    def __init__(
+        self, directory: Path, *, epoch: int, last_sequence: int, chunk_bytes: int
+    ) -> None:
+        """Begins a file after the existing ones, which were replayed. Blocks on disk.
+
+        `epoch`: larger than those of the existing files. `chunk_bytes` are allocated at a time.
+
+        Raises:
+            OSError
+        """
+        self._directory = directory
+        self._epoch = epoch
+        self._chunk_bytes = chunk_bytes
+        #: Number of the last group. It grows by one with every atomic write.
+        self.sequence = last_sequence
+        #: True if the disk has no room for the next chunk.
+        self.is_short = False
+        self._pending = PendingFlushes(FAMILY_COUNT)
+        numbers = file_numbers(directory)
+        self._oldest = numbers[0] if numbers else 1
+        self._file = self._create(numbers[-1] + 1 if numbers else 1)
+
+    def append(self, changes: Sequence[Changes], generation: int) -> int:
+        """Writes a group to the page cache: it survives the process. Returns its number.
+
+        Raises:
+            OSError: part of it may be in the file; nothing may be appended any more.
+        """
+        sequence = self.sequence + 1
+        buffers, size = encode(Group(sequence, self._epoch, generation, changes))
+        self._file.append(buffers, size)
+        self.sequence = sequence
+        for family, _, parts in changes:
+            if parts:
+                self._pending.touch(family)
+        return sequence
+
+    def sync(self) -> int:
+        """Makes all groups durable that are written now; returns the number of the last.
+
+        Raises:
+            OSError
+        """
+        sequence = self.sequence
+        self._file.sync()
+        return sequence
+
+    @property
+    def needs_space(self) -> bool:
+        """True if `extend` should be called before the next appends."""
+        return self._file.free_bytes < self._chunk_bytes // 2
+
+    def extend(self) -> None:
+        """Allocates space in advance, so that groups cannot meet a full disk. Blocks."""
+        try:
+            if self.needs_space:
+                self._file.allocate(self._chunk_bytes)
+        except OSError:
+            self.is_short = True
+        else:
+            self.is_short = False
+
+    def begin_file(self) -> None:
+        """Ends the file with the generation. Call it before the memtables are handed over. Blocks.
+
+        Without room for another file, the generations share one.
+
+        Raises:
+            OSError: the file could not be synced.
+        """
+        self._file.sync()
+        before = self._file
+        with suppress(OSError):
+            self._file = self._create(before.number + 1)
+            before.close()
+        self._pending.hand_over(before.number)
+
+    def remove_flushed(self, immutable_memtables: Callable[[], Sequence[int]]) -> None:
+        """Removes the files that all families are flushed past. Blocks.
+
+        Raises:
+            StorageFailed: the memtables cannot be counted.
+        """
+        if self._oldest < self._file.number:
+            needed = self._pending.first_needed(immutable_memtables())
+            self._remove_before(self._file.number if needed is None else needed)
+
+    @property
+    def has_old_files(self) -> bool:
+        return self._oldest < self._file.number
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _create(self, number: int) -> JournalFile:
+        return JournalFile(
+            file_path(self._directory, number),
+            number,
+            FileHeader(self._epoch, self.sequence + 1),
+            reserve_bytes=self._chunk_bytes,
+        )
+
+    def _remove_before(self, number: int) -> None:
+        for old in range(self._oldest, number):
+            try:
+                file_path(self._directory, old).unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageFailed(f"cannot remove a journal file: {error}") from error
+            self._oldest = old + 1

@@ -1,0 +1,137 @@
+"""Reads the files of a journal in order, and finds where they end or are damaged.
+
+The records of all files have consecutive sequence numbers. A file ends where the next one begins;
+the last one ends with its last whole record. The end of a journal may be torn: a group that was
+never synced may be there in part. `SYNCED` names the last synced group, so that a torn end can be
+told from damage (see `common/disk/synced_mark.py`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from partition_svc.store.journal.journal_file import (
+    HEADER_BYTES,
+    FileHeader,
+    file_numbers,
+    file_path,
+)
+from partition_svc.store.journal.record import HEADER_BYTES as RECORD_HEADER_BYTES
+from partition_svc.store.journal.record import Group, RecordHead, decode
+
+_BUFFER_BYTES: Final = 1 << 20
+
+
+class JournalEnd(NamedTuple):
+    """End of what can be read: the last group, and the position behind it in its file.
+
+    `unreadable_bytes`: data behind it that is no record. `expected_sequence`: the first group of
+    the file that follows, if there is one; the groups before it are missing.
+    """
+
+    sequence: int
+    path: Path | None = None
+    position: int = 0
+    unreadable_bytes: int = 0
+    expected_sequence: int = 0
+
+    def is_damage(self, synced_sequence: int) -> bool:
+        """True if groups are missing that were synced, or that later files follow."""
+        return self.sequence < max(synced_sequence, self.expected_sequence - 1)
+
+
+class JournalReader:
+    """Reads one journal. `end` is valid once `groups` is exhausted."""
+
+    def __init__(self, directory: Path, *, first_sequence: int = 1) -> None:
+        """`first_sequence`: of the first group if there is no file."""
+        self._directory = directory
+        self.numbers = _without_leftovers(file_numbers(directory))
+        self.end = JournalEnd(first_sequence - 1)
+        #: The largest epoch of a file.
+        self.epoch = 0
+
+    def groups(self) -> Iterator[Group]:
+        """All groups that can be read, in order, up to the first that is missing.
+
+        Raises:
+            OSError
+        """
+        headers = [self._header(number) for number in self.numbers]
+        for index, (number, header) in enumerate(zip(self.numbers, headers, strict=True)):
+            path = file_path(self._directory, number)
+            if header is None:
+                # A file is created with its header: one without was never in use, or is damaged.
+                self.end = self._unreadable_file(path, index, headers)
+            else:
+                self.epoch = max(self.epoch, header.epoch)
+                following = _first_sequence(headers[index + 1 :])
+                if index == 0:
+                    self.end = JournalEnd(header.first_sequence - 1)
+                yield from self._groups(path, header, following)
+            if self.end.expected_sequence > self.end.sequence + 1:
+                return
+
+    def _groups(self, path: Path, header: FileHeader, following: int | None) -> Iterator[Group]:
+        sequence, position = self.end.sequence, HEADER_BYTES
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            file.seek(position)
+            size = path.stat().st_size
+            while following is None or sequence + 1 < following:
+                group = _next_group(file, size - position)
+                if group is None or (group.epoch, group.sequence) != (header.epoch, sequence + 1):
+                    break
+                yield group
+                sequence, position = group.sequence, file.tell()
+            is_complete = following == sequence + 1
+            lost_bytes = 0 if is_complete else _data_end(file, position) - position
+        self.end = JournalEnd(sequence, path, position, lost_bytes, following or 0)
+
+    def _header(self, number: int) -> FileHeader | None:
+        with file_path(self._directory, number).open("rb") as file:
+            return FileHeader.unpack(file.read(HEADER_BYTES))
+
+    def _unreadable_file(
+        self, path: Path, index: int, headers: list[FileHeader | None]
+    ) -> JournalEnd:
+        size = path.stat().st_size
+        following = _first_sequence(headers[index + 1 :])
+        if index == 0 and following is not None:
+            # Nothing says which groups it had.
+            return JournalEnd(0, path, 0, size, following)
+        return JournalEnd(self.end.sequence, path, 0, size, following or 0)
+
+
+def _first_sequence(headers: list[FileHeader | None]) -> int | None:
+    return next((header.first_sequence for header in headers if header is not None), None)
+
+
+def _without_leftovers(numbers: list[int]) -> list[int]:
+    """The last consecutive numbers. Files are removed in order, but a power loss may undo some."""
+    first = len(numbers) - 1
+    while first > 0 and numbers[first - 1] == numbers[first] - 1:
+        first -= 1
+    return numbers[max(first, 0) :]
+
+
+def _next_group(file: BinaryIO, left: int) -> Group | None:
+    """The group at the position of `file`, where `left` bytes are left; None for no whole one."""
+    head = file.read(RECORD_HEADER_BYTES)
+    if len(head) < RECORD_HEADER_BYTES:
+        return None
+    size = RecordHead.unpack(head).size_bytes
+    # Checked before anything is read: damage may look like a length of gigabytes.
+    if not 0 < size <= left - RECORD_HEADER_BYTES:
+        return None
+    return decode(head, file.read(size))
+
+
+def _data_end(file: BinaryIO, position: int) -> int:
+    """Position behind the last byte that is not zero; at least `position`."""
+    file.seek(position)
+    end = position
+    while block := file.read(_BUFFER_BYTES):
+        if kept := len(block.rstrip(b"\0")):
+            end = position + kept
+        position += len(block)
+    return end

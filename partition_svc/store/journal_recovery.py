@@ -1,0 +1,116 @@
+"""Brings a database that was just opened to the end of its journal, and begins the next file."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+from common.disk.data_directory import DataDirectory
+from common.disk.last_shutdown import LastShutdown
+from common.disk.synced_mark import SyncedMark
+from partition_svc.store.database import Database
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.journal.journal import FOLDER, Journal
+from partition_svc.store.journal.journal_file import file_numbers, sync_directory
+from partition_svc.store.journal.reading import JournalReader
+from partition_svc.store.journal.replay import replay
+from partition_svc.store.journaled_database import JournaledDatabase, ReplayTarget
+
+log = logging.getLogger(__name__)
+
+#: Part (one in N) of a generation that the journal allocates at a time, within limits.
+_CHUNK_PART: Final = 8
+_CHUNK_BYTES_MIN: Final = 1 << 20
+_CHUNK_BYTES_MAX: Final = 8 << 20
+
+
+class JournalRecovery:
+    """The journal of one data directory, before its database is used."""
+
+    def __init__(self, directory: DataDirectory, mark: SyncedMark, *, flush_bytes: int) -> None:
+        self._directory = directory
+        self._folder = directory.stable_path / FOLDER
+        self._mark = mark
+        chunk = min(max(flush_bytes // _CHUNK_PART, _CHUNK_BYTES_MIN), _CHUNK_BYTES_MAX)
+        self._chunk_bytes = chunk
+
+    def recover(self, database: Database, last_shutdown: LastShutdown) -> JournaledDatabase:
+        """Replays the journal, and makes what it had durable in RocksDB. Blocks.
+
+        If the disk has no room for that, the result is read-only; everything can be read.
+
+        Raises:
+            JournalDamaged: nothing may be served.
+            StorageFailed: the journal cannot be read.
+        """
+        markers = database.markers()
+        try:
+            create_folder(self._folder)
+            if not any(markers) and not file_numbers(self._folder):
+                # A new database, or one of a release that used RocksDB's write-ahead log.
+                last_shutdown.report(database.sequence)
+                return self._begun(database, epoch=1, last_sequence=database.sequence)
+            target = ReplayTarget(database)
+            mark = self._mark.read()
+            replayed = replay(
+                self._folder,
+                markers,
+                target.apply,
+                synced_sequence=0 if mark is None else mark.sequence,
+                shown=self._directory.path,
+            )
+        except OSError as error:
+            raise StorageFailed(f"cannot read the journal: {error}") from error
+        if mark is not None and mark.was_closed:
+            log.info("%s: the last process closed it", self._directory.path)
+        return self._begun(database, epoch=replayed.epoch + 1, last_sequence=replayed.end.sequence)
+
+    def _begun(self, database: Database, *, epoch: int, last_sequence: int) -> JournaledDatabase:
+        """Flushes, begins a file and removes those before it; read-only if that is not possible."""
+        try:
+            database.flush(wait=True)
+            journal = Journal(
+                self._folder,
+                epoch=epoch,
+                last_sequence=last_sequence,
+                chunk_bytes=self._chunk_bytes,
+            )
+            journal.remove_flushed(database.immutable_memtables)
+        except Exception as error:  # noqa: BLE001 - rocksdict raises plain exceptions
+            log.error("the store is read-only: %s", self._directory.with_path(str(error)))
+            return JournaledDatabase(database)
+        self._mark.begin(last_sequence)
+        return JournaledDatabase(database, journal)
+
+    def check_read_only(self, database: Database) -> None:
+        """Raises `StorageFailed` if the journal has changes that a read-only database lacks."""
+        markers = database.markers()
+        try:
+            for group in JournalReader(self._folder).groups():
+                if any(group.sequence > markers[run.family] for run in group.changes):
+                    raise StorageFailed(
+                        "it cannot be opened for writing, and changes in its journal are not yet "
+                        "in its files"
+                    )
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageFailed(f"cannot read the journal: {error}") from error
+
+    def release_space(self) -> None:
+        """Frees what the last file of the journal has allocated and not used."""
+        with contextlib.suppress(OSError):
+            reader = JournalReader(self._folder)
+            for _ in reader.groups():
+                pass
+            end = reader.end
+            if end.path is not None and not end.unreadable_bytes:
+                os.truncate(end.path, end.position)
+
+
+def create_folder(folder: Path) -> None:
+    """Creates the folder durably. Raises `OSError`."""
+    if not folder.is_dir():
+        folder.mkdir()
+        sync_directory(folder.parent)

@@ -1,0 +1,115 @@
+"""A RocksDB and its journal, which together store groups of changes atomically.
+
+A group is in the journal first. If that fails, RocksDB has nothing of it; if RocksDB fails
+afterwards, opening both again applies it. Either way nothing may be written before that.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from partition_svc.store.atomic_write import Changes
+from partition_svc.store.database import Database
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.journal.journal import Journal
+from partition_svc.store.journal.record import Group
+
+log = logging.getLogger(__name__)
+
+
+class JournaledDatabase:
+    """Writes to `database`, which others read. Without a journal it is read-only."""
+
+    def __init__(self, database: Database, journal: Journal | None = None) -> None:
+        self.database = database
+        self._journal = journal
+        self._failure: Exception | None = None
+
+    @property
+    def is_writable(self) -> bool:
+        return self._journal is not None and self._failure is None
+
+    @property
+    def sequence(self) -> int:
+        """Number of the last group; 0 if the database is read-only."""
+        return 0 if self._journal is None else self._journal.sequence
+
+    @property
+    def is_short(self) -> bool:
+        """True if the disk has no room for more of the journal."""
+        return self._journal is not None and self._journal.is_short
+
+    @property
+    def needs_space(self) -> bool:
+        """True if `extend` should be called before the next write."""
+        return self._journal is not None and self._journal.needs_space
+
+    @property
+    def has_old_files(self) -> bool:
+        """True if the journal has files that can be removed after a flush."""
+        return self._journal is not None and self._journal.has_old_files
+
+    def write(self, changes: Sequence[Changes], generation: int) -> None:
+        """Stores a group in the page cache: it survives the process, not a loss of power.
+
+        Raises exceptions of all kinds, and again at each later call.
+        """
+        journal = self._writable_journal()
+        try:
+            sequence = journal.append(changes, generation)
+            self.database.write(changes, sequence, generation)
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def sync(self) -> int:
+        """Syncs all groups against a loss of power; returns the number of the last.
+
+        Blocks; frees Python's lock. Nothing may be written meanwhile.
+        """
+        try:
+            return self._writable_journal().sync()
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def roll(self, *, wait: bool) -> None:
+        """Begins a file of the journal, and hands the memtables over to be flushed. Blocks."""
+        self._writable_journal().begin_file()
+        self.database.flush(wait=wait)
+
+    def extend(self) -> None:
+        """Allocates space of the journal in advance. Blocks."""
+        if self._journal is not None:
+            self._journal.extend()
+
+    def remove_flushed(self) -> None:
+        """Removes the journal's files that are not needed any more. Blocks."""
+        if self._journal is not None:
+            self._journal.remove_flushed(self.database.immutable_memtables)
+
+    def close(self) -> None:
+        """Closes both, without a flush: the next opening replays. Never fails."""
+        if self._journal is not None:
+            self._journal.close()
+        self.database.close()
+
+    def _writable_journal(self) -> Journal:
+        if self._failure is not None:
+            raise StorageFailed(str(self._failure)) from self._failure
+        if self._journal is None:
+            raise StorageFailed("the store is read-only")
+        return self._journal
+
+
+class ReplayTarget:
+    """Applies groups of a journal to a database. A memtable still holds one generation only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._generation: int | None = None
+
+    def apply(self, group: Group) -> None:
+        if self._generation not in (None, group.generation):
+            self._database.flush(wait=True)
+        self._generation = group.generation
+        self._database.write(group.changes, group.sequence, group.generation)
