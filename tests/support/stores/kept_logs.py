@@ -1,13 +1,12 @@
 """Logs on the disk of a partition service, read from outside while it runs.
 
-A read-only RocksDB takes no lock and sees everything that was written before it was opened.
+A copy of the volume is opened, which sees everything that was written before.
 """
 
 from pathlib import Path
 
-from partition_svc.store.database import Database
-from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import LOG_KEY_BYTES, log_id
+from tests.support.stores.volumes import opened_copy
 from tests.support.waiting import eventually
 
 #: Kinds of rows that begin with a letter and a log: head, segments, times, producers, epochs,
@@ -21,16 +20,9 @@ def kept_logs(data_dir: Path) -> dict[tuple[bytes, int], str]:
 
 
 def _read(data_dir: Path) -> dict[tuple[bytes, int], str]:
-    try:
-        database = Database(data_dir, is_writable=False)
-    except StorageFailed as error:
-        # Files come and go under a reader without a lock.
-        raise OSError(str(error)) from error
-    try:
-        found: dict[tuple[bytes, int], set[int]] = {}
-        for key in database.state.keys():  # noqa: SIM118 - Rdict iterates by keys() only
+    found: dict[tuple[bytes, int], set[int]] = {}
+    with opened_copy(data_dir) as database:
+        for key in database.database.state.keys():  # noqa: SIM118 - Rdict iterates by keys() only
             if key[0] in _KINDS and len(key) > LOG_KEY_BYTES:
                 found.setdefault(log_id(key[1 : 1 + LOG_KEY_BYTES]), set()).add(key[0])
-    finally:
-        database.close()
     return {log: "".join(sorted(map(chr, kinds))) for log, kinds in found.items()}

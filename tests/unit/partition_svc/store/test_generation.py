@@ -8,13 +8,10 @@ from partition_svc.store.keys import COMPACTED_BIT, GenerationBytes
 
 def add_bytes(generation, appended_bytes, compacted_bytes=0):
     """Adds the bytes to `generation`; returns the rows to store, by generation."""
-    rows = {}
-
-    def put(key, row):
-        rows[int.from_bytes(key[1:], "big")] = GenerationBytes.unpack(row)
-
-    generation.add(appended_bytes, compacted_bytes, put)
-    return rows
+    puts = []
+    generation.add(appended_bytes, compacted_bytes, puts)
+    rows = zip(puts[::2], puts[1::2], strict=True)
+    return {int.from_bytes(key[1:], "big"): GenerationBytes.unpack(row) for key, row in rows}
 
 
 def test_a_generation_counts_the_bytes_of_each_family():

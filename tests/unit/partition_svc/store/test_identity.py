@@ -5,6 +5,7 @@ from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import count_opening, read_identity, was_opened_as
 from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.log_store import LogStore
+from partition_svc.store.opening import DatabaseOpener
 from partition_svc.store.stored_volume import StoredVolume
 from tests.support.stores.log_stores import opened
 
@@ -21,26 +22,29 @@ def test_a_directory_keeps_its_volume_id_and_counts_openings(tmp_path):
         assert store.identity.volume_id != identities[0].volume_id
 
 
-def test_an_opening_is_durable_before_its_identity_is_returned(tmp_path, monkeypatch):
-    synced = []
-    database = Database(tmp_path)
-    monkeypatch.setattr(database, "state", _Spy(database.state, synced))
-    assert count_opening(database).incarnation == 1
-    assert synced == [("write",), ("flush_wal", True)]
+@pytest.fixture
+def database(tmp_path):
+    """A database that no opening was counted of."""
+    opening = DatabaseOpener(tmp_path, flush_bytes=1 << 20, with_statistics=False)
+    database = opening.first()
+    yield database
+    database.close()
+    opening.close()
 
 
-class _Spy:
-    def __init__(self, state, calls):
-        self.get = state.get
-        self.write = lambda *_: calls.append(("write",))
-        self.flush_wal = lambda sync: calls.append(("flush_wal", sync))
+def test_an_opening_is_durable_before_its_identity_is_returned(database, monkeypatch):
+    calls = []
+    for name in ("write", "sync"):
+        monkeypatch.setattr(database, name, lambda *_, name=name: calls.append(name))
+    assert count_opening(database, 0).incarnation == 1
+    assert calls == ["write", "sync"]
 
 
 def test_a_read_only_process_keeps_the_identity_of_the_last_opening(tmp_path, monkeypatch):
     with opened(tmp_path) as store:
         before = store.identity
 
-    def fail(_):
+    def fail(*_):
         raise StorageFailed("no space")
 
     monkeypatch.setattr("partition_svc.store.identity.count_opening", fail)
@@ -53,29 +57,25 @@ def test_a_directory_without_a_counted_opening_has_incarnation_zero(tmp_path):
     assert read_identity(Database(tmp_path)).incarnation == 0
 
 
-@pytest.mark.parametrize("broken", ["write", "flush_wal"])
-def test_a_failed_write_raises(tmp_path, monkeypatch, broken):
+@pytest.mark.parametrize("broken", ["write", "sync"])
+def test_a_failed_write_raises(database, monkeypatch, broken):
     def fail(*_):
         raise OSError("no space")
 
-    database = Database(tmp_path)
-    spy = _Spy(database.state, [])
-    setattr(spy, broken, fail)
-    monkeypatch.setattr(database, "state", spy)
+    monkeypatch.setattr(database, broken, fail)
     with pytest.raises(StorageFailed):
-        count_opening(database)
+        count_opening(database, 0)
 
 
-def test_was_opened_as_is_true_only_for_the_last_counted_opening(tmp_path):
-    database = Database(tmp_path)
-    assert was_opened_as(database, read_identity(database))  # never counted
-    first = count_opening(database)
-    assert was_opened_as(database, first)
-    second = count_opening(database)
-    assert was_opened_as(database, second)
-    assert not was_opened_as(database, first)
-    assert not was_opened_as(database, second._replace(volume_id="another"))
-    database.close()
+def test_was_opened_as_is_true_only_for_the_last_counted_opening(database):
+    rocks = database.database
+    assert was_opened_as(rocks, read_identity(rocks))  # never counted
+    first = count_opening(database, 0)
+    assert was_opened_as(rocks, first)
+    second = count_opening(database, 0)
+    assert was_opened_as(rocks, second)
+    assert not was_opened_as(rocks, first)
+    assert not was_opened_as(rocks, second._replace(volume_id="another"))
 
 
 def test_a_directory_of_a_release_without_tokens_gets_one_and_an_unknown_end(tmp_path):

@@ -115,26 +115,26 @@ def test_a_failed_write_stores_nothing_and_reads_continue(tmp_path):
         assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 2
 
 
-def test_a_store_that_cannot_be_written_is_opened_for_reading(tmp_path):
+def test_recover_leaves_the_store_open_if_the_disk_takes_no_new_files(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"kept" * 10_000)
-        with files_limited_to(1000), pytest.raises(StorageFailed):
-            store.recover()
+        with files_limited_to(1000):
+            with pytest.raises(StorageFailed):
+                store_batches(store, 10, b"lost" * 500_000)
+            with pytest.raises(StorageFailed):
+                store.recover()
         assert not store.is_writable
         assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
         store.recover()
         assert store.is_writable
+        store_batches(store, 10, b"accepted")
 
 
-def test_a_store_opened_on_a_full_disk_can_be_read(tmp_path):
+def test_a_closed_store_opened_on_a_full_disk_can_be_read(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"kept" * 10_000)
-        store.sync()
-        # As after a kill: opening must flush data that is only in the write-ahead log.
-        copy = tmp_path.with_name("copy")
-        shutil.copytree(tmp_path, copy)
     with files_limited_to(1000):
-        store = LogStore(copy)
+        store = LogStore(tmp_path)
     assert not store.is_writable
     assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
     with pytest.raises(StorageFailed):
@@ -142,6 +142,18 @@ def test_a_store_opened_on_a_full_disk_can_be_read(tmp_path):
     store.recover()
     store_batches(store, 10, b"accepted")
     store.close()
+
+
+def test_a_killed_store_is_not_opened_without_what_its_journal_has(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"kept" * 10_000)
+        # As after a kill: the batch is only in the journal.
+        copy = tmp_path.with_name("copy")
+        shutil.copytree(tmp_path, copy)
+    with files_limited_to(1000), pytest.raises(StorageFailed):
+        LogStore(copy)
+    with opened(copy) as store:
+        assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
 
 
 def test_recover_leaves_the_store_open_if_the_disk_has_no_room(tmp_path, monkeypatch):

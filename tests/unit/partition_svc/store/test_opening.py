@@ -70,7 +70,7 @@ def test_writes_stay_on_the_volume_while_the_path_leads_elsewhere(store, path):
 def test_a_store_without_its_files_fails_each_time_it_is_opened_again(store, path):
     store._database.close()
     for file in path.iterdir():
-        if file.name not in ("LOCK", "LOG"):
+        if file.is_file() and file.name not in ("LOCK", "LOG"):
             file.unlink()
     for _ in range(3):
         with pytest.raises(StorageFailed):
@@ -115,7 +115,7 @@ def test_the_first_opening_creates_no_database_beside_the_files_of_another(tmp_p
 
 
 def test_a_directory_has_one_store_and_a_failed_opening_unlocks_it(tmp_path):
-    opening = DatabaseOpener(tmp_path / "data", with_statistics=False)
+    opening = DatabaseOpener(tmp_path / "data", flush_bytes=1 << 20, with_statistics=False)
     with pytest.raises(StoreInUse):
         LogStore(tmp_path / "data")
     opening.close()

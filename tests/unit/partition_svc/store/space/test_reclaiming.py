@@ -182,6 +182,7 @@ def test_deleted_logs_are_recorded_until_their_space_is_reclaimed(tmp_path):
 def copy_files(path: Path, to: Path) -> None:
     """Copies the files that a process would leave if it were killed now."""
     to.mkdir()
+    shutil.copytree(path / "journal", to / "journal")
     for file in path.iterdir():
         # RocksDB removes files that it no longer needs in a thread of its own.
         with suppress(FileNotFoundError, IsADirectoryError):
@@ -200,16 +201,17 @@ def test_a_kill_leaves_no_file_that_reaches_from_tombstones_to_new_batches(tmp_p
         # In memory, and slow to flush.
         store_batches(store, 100, *[b"y" * 1_000_000] * 8, log=OTHER_LOG_KEY)
         store.delete_log(LOG_KEY)
-        flush, copies_at_flush = store._flush, copies[:2]
+        flush, copies_at_flush = store._database.flush, copies[:2]
 
         def flush_after_copy(**options):
             copy_files(path, copies_at_flush.pop(0))
             flush(**options)
 
-        monkeypatch.setattr(store, "_flush", flush_after_copy)
+        monkeypatch.setattr(store._database, "flush", flush_after_copy)
         store.write_tombstones([0])
         store_batches(store, 200, b"y" * 1000, log=OTHER_LOG_KEY)
         copy_files(path, copies[2])
+        monkeypatch.undo()
     for copy in copies:
         with opened(copy) as store:
             ranges = generations_of_files(store)
