@@ -80,10 +80,11 @@ def batch_family(key: bytes) -> int:
     return 1 + family_of(key)
 
 
-def add_changes(
-    batch: WriteBatch, changes: Sequence[Changes], handles: Sequence[ColumnFamily | None]
-) -> None:
-    """Adds changes to a batch of RocksDB. `handles`: column families in the order of `family`."""
+def to_write_batch(
+    changes: Sequence[Changes], handles: Sequence[ColumnFamily | None]
+) -> WriteBatch:
+    """Changes as a batch of RocksDB. `handles`: column families in the order of `family`."""
+    batch = WriteBatch(raw_mode=True)
     for family, kind, parts in changes:
         handle = handles[family]
         if kind == DELETE:
@@ -91,6 +92,6 @@ def add_changes(
                 batch.delete(key, handle)
             continue
         change = batch.put if kind == PUT else batch.delete_range
-        pairs = iter(parts)
-        for first, second in zip(pairs, pairs, strict=True):
-            change(first, second, handle)
+        for key, value in zip(parts[::2], parts[1::2], strict=True):
+            change(key, value, handle)
+    return batch

@@ -6,14 +6,14 @@ again; if the disk has no room even for that, it is opened read-only so that rea
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from rocksdict import AccessType, CompactOptions, Rdict, WriteBatch, WriteOptions
+from rocksdict import AccessType, CompactOptions, Rdict, WriteOptions
 
-from partition_svc.store.atomic_write import STATE, Changes, add_changes
+from partition_svc.store.atomic_write import STATE, Changes, to_write_batch
 from partition_svc.store.damage import Damage
 from partition_svc.store.failures import StorageFailed, StoreInUse, storage_failures
 from partition_svc.store.journal.marker import marker, marker_key
@@ -58,6 +58,9 @@ class Database:
         self.is_writable = is_writable
         self._compacting = Lock()
         self._is_stopped = False
+        #: Number and generation of the last group, and the families changed since the last flush.
+        self._last = 0, 0
+        self._changed: set[int] = set()
         self._may_compact = False
         self._damage = damage or Damage()
         self._options = database_options(may_create=may_create, with_statistics=with_statistics)
@@ -76,24 +79,32 @@ class Database:
             self._handles = [None, *handles]
 
     def write(self, changes: Sequence[Changes], sequence: int, generation: int) -> None:
-        """Applies a group of the journal, with a marker in each family that it changes.
+        """Applies a group of the journal. It is in memory until `flush`.
 
-        It is in memory until `flush`. rocksdict raises plain exceptions.
+        rocksdict raises plain exceptions.
         """
-        touched = {run.family for run in changes if run.parts}
-        markers = [marker(family, sequence, generation) for family in touched]
-        self.write_unmarked([*changes, *markers])
+        self.state.write(to_write_batch(changes, self._handles), _UNLOGGED)
+        self._last = sequence, generation
+        for run in changes:
+            if run.parts:
+                self._changed.add(run.family)
 
     def write_unmarked(self, changes: Sequence[Changes]) -> None:
         """Writes changes that the journal does not have; flush them before relying on them."""
-        batch = WriteBatch(raw_mode=True)
-        add_changes(batch, changes, self._handles)
-        self.state.write(batch, _UNLOGGED)
+        self.state.write(to_write_batch(changes, self._handles), _UNLOGGED)
+
+    @property
+    def changed_families(self) -> Collection[int]:
+        """Families of which groups are in the present memtable."""
+        return frozenset(self._changed)
 
     def flush(self, *, wait: bool) -> None:
         """Hands the memtables over to be flushed; with `wait` they are in files afterwards."""
+        if self._changed:
+            self.write_unmarked([marker(family, *self._last) for family in self._changed])
         for family in reversed(self._families):
             family.flush(wait=wait)
+        self._changed.clear()
 
     def markers(self) -> list[int]:
         """The newest marker of each family; 0 for none. Raises `StorageFailed`."""

@@ -74,7 +74,7 @@ class JournaledDatabase:
 
     def roll(self, *, wait: bool) -> None:
         """Begins a file of the journal, and hands the memtables over to be flushed. Blocks."""
-        self._writable_journal().begin_file()
+        self._writable_journal().begin_file(self.database.changed_families)
         self.database.flush(wait=wait)
 
     def extend(self) -> None:

@@ -7,7 +7,7 @@ generation. When all column families are flushed past a file, it is removed.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from partition_svc.store.journal.journal_file import (
     file_path,
 )
 from partition_svc.store.journal.pending_flushes import PendingFlushes
-from partition_svc.store.journal.record import Group, encode
+from partition_svc.store.journal.record import encode
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +60,9 @@ class Journal:
             OSError: part of it may be in the file; nothing may be appended any more.
         """
         sequence = self.sequence + 1
-        buffers, size = encode(Group(sequence, self._epoch, generation, changes))
+        buffers, size = encode(sequence, self._epoch, generation, changes)
         self._file.append(buffers, size)
         self.sequence = sequence
-        for family, _, parts in changes:
-            if parts:
-                self._pending.touch(family)
         return sequence
 
     def sync(self) -> int:
@@ -93,10 +90,10 @@ class Journal:
         else:
             self.is_short = False
 
-    def begin_file(self) -> None:
-        """Ends the file with the generation. Call it before the memtables are handed over. Blocks.
+    def begin_file(self, families: Collection[int]) -> None:
+        """Ends the file with the generation. Blocks. Without room for another, both share one.
 
-        Without room for another file, the generations share one.
+        Call it before the memtables of `families`, the changed ones, are handed over.
 
         Raises:
             OSError: the file could not be synced.
@@ -106,7 +103,7 @@ class Journal:
         with suppress(OSError):
             self._file = self._create(before.number + 1)
             before.close()
-        self._pending.hand_over(before.number)
+        self._pending.hand_over(families, before.number)
 
     def remove_flushed(self, immutable_memtables: Callable[[], Sequence[int]]) -> None:
         """Removes the files that all families are flushed past. Blocks.

@@ -7,7 +7,7 @@ The *epoch* counts the openings of the journal. A record of another epoch is non
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -96,11 +96,11 @@ class JournalFile:
         if size_bytes > self.free_bytes:
             # Fails before anything of the record is written.
             self.allocate(size_bytes - self.free_bytes)
-        position = self._position
-        _write_all(
-            lambda rest, done: os.pwritev(self._fd, rest, position + done), buffers, size_bytes
-        )
-        self._position = position + size_bytes
+        done = os.pwritev(self._fd, buffers, self._position)
+        while done < size_bytes:
+            # A kernel may take fewer bytes than it was given.
+            done += os.pwritev(self._fd, _rest(buffers, done), self._position + done)
+        self._position += size_bytes
 
     def sync(self) -> None:
         """Syncs all records; frees Python's lock."""
@@ -110,17 +110,6 @@ class JournalFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-
-def _write_all(
-    write: Callable[[Sequence[bytes | memoryview], int], int],
-    buffers: Sequence[bytes],
-    size_bytes: int,
-) -> None:
-    """Calls `write(rest, done)` until all bytes are written; a kernel may take fewer."""
-    done = write(buffers, 0)
-    while done < size_bytes:
-        done += write(_rest(buffers, done), done)
 
 
 def _rest(buffers: Sequence[bytes], done: int) -> list[bytes | memoryview]:

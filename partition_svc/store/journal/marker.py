@@ -1,8 +1,8 @@
-"""Markers: in each column family the number of the last group of the journal that changed it.
+"""Markers: in each column family the number of the last group of the journal that its files have.
 
-A marker is in the same memtable as the change, so it says how far the files of that family go. In a
-family of batches it is in the key range of the open generation, so that files of different
-generations still do not overlap; the newest generation has the marker that counts.
+A marker is the last row of a memtable, written before that is flushed. In a family of batches it is
+in the key range of the open generation, so that files of different generations still do not
+overlap; the newest generation has the marker that counts.
 """
 
 from partition_svc.store.atomic_write import PUT, STATE, Changes
@@ -10,7 +10,7 @@ from partition_svc.store.keys import COMPACTED_BIT, MARKER, pack_u32, pack_u64
 
 
 def marker(family: int, sequence: int, generation: int) -> Changes:
-    """The marker that group `sequence`, written in `generation`, leaves in `family`."""
+    """The marker for a memtable whose last group is `sequence`, written in `generation`."""
     return Changes(family, PUT, [marker_key(family, generation), pack_u64(sequence)])
 
 

@@ -6,7 +6,7 @@ over, and the number of memtables that are left says how many entries at the end
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
 class PendingFlushes:
@@ -14,17 +14,11 @@ class PendingFlushes:
 
     def __init__(self, family_count: int) -> None:
         self._pending: list[deque[int]] = [deque() for _ in range(family_count)]
-        self._touched: set[int] = set()
 
-    def touch(self, family: int) -> None:
-        """Records that the memtable of `family` has changes."""
-        self._touched.add(family)
-
-    def hand_over(self, file_number: int) -> None:
-        """Records that all memtables with changes are flushed now; `file_number` has the last."""
-        for family in self._touched:
+    def hand_over(self, families: Collection[int], file_number: int) -> None:
+        """Records that the memtables of `families` will be flushed; they end in `file_number`."""
+        for family in families:
             self._pending[family].append(file_number)
-        self._touched.clear()
 
     def first_needed(self, immutable_memtables: Sequence[int]) -> int | None:
         """The first file that is still needed for a memtable that was handed over; None for none.
