@@ -85,13 +85,16 @@ def to_write_batch(
 ) -> WriteBatch:
     """Changes as a batch of RocksDB. `handles`: column families in the order of `family`."""
     batch = WriteBatch(raw_mode=True)
+    put = batch.put
     for family, kind, parts in changes:
         handle = handles[family]
-        if kind == DELETE:
+        if kind == PUT:
+            for at in range(0, len(parts), 2):
+                put(parts[at], parts[at + 1], handle)
+        elif kind == DELETE:
             for key in parts:
                 batch.delete(key, handle)
-            continue
-        change = batch.put if kind == PUT else batch.delete_range
-        for key, value in zip(parts[::2], parts[1::2], strict=True):
-            change(key, value, handle)
+        else:
+            for at in range(0, len(parts), 2):
+                batch.delete_range(parts[at], parts[at + 1], handle)
     return batch

@@ -100,11 +100,15 @@ class Database:
 
     def flush(self, *, wait: bool) -> None:
         """Hands the memtables over to be flushed; with `wait` they are in files afterwards."""
-        if self._changed:
-            self.write_unmarked([marker(family, *self._last) for family in self._changed])
+        self._mark()
         for family in reversed(self._families):
             family.flush(wait=wait)
         self._changed.clear()
+
+    def _mark(self) -> None:
+        """Adds the markers to the present memtables."""
+        if self._changed:
+            self.write_unmarked([marker(family, *self._last) for family in self._changed])
 
     def markers(self) -> list[int]:
         """The newest marker of each family; 0 for none. Raises `StorageFailed`."""
@@ -223,6 +227,9 @@ class Database:
             return self.state.property_int_value(_FAILED_JOBS) or 0
 
     def _close(self) -> None:
+        # RocksDB flushes memtables that its log does not have when it is closed.
+        with contextlib.suppress(Exception):
+            self._mark()
         self._handles = []
         # The families first: each keeps the database, and with it the lock, open.
         for family in reversed(self._families):
