@@ -94,6 +94,11 @@ class LogStore:
         return self._open_generation.is_full
 
     @property
+    def must_pause(self) -> bool:
+        """True if `roll` or `extend_journal` should be called before the next write."""
+        return self._journaled.needs_space or self._open_generation.is_full
+
+    @property
     def sequence(self) -> int:
         """Number of the last atomic write: grows by one with each."""
         return self._journaled.sequence

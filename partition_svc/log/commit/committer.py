@@ -46,14 +46,18 @@ class Committer:
         self._queue: deque[StagedBatch] = deque()
         self._tasks: deque[_ExclusiveTask] = deque()
         self._committing: CommitBatch | None = None
+        self._loop = asyncio.get_running_loop()
         self._wake_up: asyncio.Future[None] | None = None
+        #: True if `_commit_idle` is about to be called.
+        self._is_called = False
         self._idle: asyncio.Future[None] | None = None
 
     def submit(self, staged: StagedBatch) -> None:
         """Queues a staged batch; its reply is completed when it is stored, or rejected."""
         self._queue.append(staged)
-        if self._wake_up is not None:
-            self._wake()
+        if self._wake_up is not None and not self._is_called:
+            self._is_called = True
+            self._loop.call_soon(self._commit_idle)
 
     async def flush(self, log: CommittableLog) -> None:
         """Waits until all batches of a log that are staged now are stored.
@@ -101,10 +105,8 @@ class Committer:
                     await asyncio.sleep(0)
                 else:
                     await self._wait_for_work()
-                # While the disk is full only coordinators append.
-                if self._queue and not self.is_full.is_set() and self._has_no_room():
-                    self._refuse_for_full_disk()
-                self._write_batch()
+                if self._committing is None:
+                    self._commit_queue()
                 if self._committing is not None:
                     await self._sync_batch(self._committing)
                 # One task at a time, so that appends wait for one at most.
@@ -149,6 +151,32 @@ class Committer:
         self._notify_idle()
         wake_up = self._wake_up = asyncio.get_running_loop().create_future()
         await wake_up
+
+    def _commit_idle(self) -> None:
+        """Commits while `commit_until_failure` waits for work, and resumes it if more is to do.
+
+        Most commits of single requests need no more than the write: this saves them the task.
+        """
+        self._is_called = False
+        wake_up = self._wake_up
+        if wake_up is None or wake_up.done():
+            return
+        if not self._tasks:
+            try:
+                self._commit_queue()
+            except Exception as error:  # noqa: BLE001 - it ends `commit_until_failure`
+                self._wake_up = None
+                wake_up.set_exception(error)
+                return
+        is_done = self._committing is None and not self._queue and not self._tasks
+        if not is_done or self._store.must_pause:
+            self._wake()
+
+    def _commit_queue(self) -> None:
+        # While the disk is full only coordinators append.
+        if self._queue and not self.is_full.is_set() and self._has_no_room():
+            self._refuse_for_full_disk()
+        self._write_batch()
 
     def _notify_idle(self) -> None:
         if self._idle is not None and not self._idle.done():
