@@ -1,7 +1,7 @@
 """Changes that are stored atomically: collected here, written to the journal, then to RocksDB."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from rocksdict import ColumnFamily, WriteBatch
 
@@ -15,15 +15,9 @@ FAMILY_COUNT: Final = 3
 PUT, DELETE, DELETE_RANGE = range(3)
 
 
-class Changes(NamedTuple):
-    """Consecutive changes of one kind in one family. `parts`: keys and values, one after another.
-
-    Changes of different families are independent, so only the order within a family counts.
-    """
-
-    family: int
-    kind: int
-    parts: list[bytes]
+#: Consecutive changes: their family, their kind, and the parts of all, one after another. Changes
+#: of different families are independent, so only the order within a family counts.
+Changes = tuple[int, int, list[bytes]]
 
 
 class AtomicWrite:
@@ -32,8 +26,8 @@ class AtomicWrite:
     __slots__ = ("_open", "changes", "compacted_bytes")
 
     def __init__(self) -> None:
-        first = Changes(STATE, PUT, [])
-        self.changes = [first]
+        first: Changes = STATE, PUT, []
+        self.changes: list[Changes] = [first]
         #: Bytes of appended batches in the family `compacted`.
         self.compacted_bytes = 0
         self._open: list[Changes | None] = [first, None, None]
@@ -69,10 +63,10 @@ class AtomicWrite:
 
     def _parts(self, family: int, kind: int) -> list[bytes]:
         current = self._open[family]
-        if current is None or current.kind != kind:
-            current = self._open[family] = Changes(family, kind, [])
+        if current is None or current[1] != kind:
+            current = self._open[family] = family, kind, []
             self.changes.append(current)
-        return current.parts
+        return current[2]
 
 
 def batch_family(key: bytes) -> int:

@@ -85,9 +85,9 @@ class Database:
         """
         self.state.write(to_write_batch(changes, self._handles), _UNLOGGED)
         self._last = sequence, generation
-        for run in changes:
-            if run.parts:
-                self._changed.add(run.family)
+        for family, _, parts in changes:
+            if parts:
+                self._changed.add(family)
 
     def write_unmarked(self, changes: Sequence[Changes]) -> None:
         """Writes changes that the journal does not have; flush them before relying on them."""

@@ -88,7 +88,7 @@ class JournalRecovery:
         markers = database.markers()
         try:
             for group in JournalReader(self._folder).groups():
-                if any(group.sequence > markers[run.family] for run in group.changes):
+                if any(group.sequence > markers[family] for family, _, _ in group.changes):
                     raise StorageFailed(
                         "it cannot be opened for writing, and changes in its journal are not yet "
                         "in its files"

@@ -11,7 +11,7 @@ from partition_svc.store.keys import COMPACTED_BIT, MARKER, pack_u32, pack_u64
 
 def marker(family: int, sequence: int, generation: int) -> Changes:
     """The marker for a memtable whose last group is `sequence`, written in `generation`."""
-    return Changes(family, PUT, [marker_key(family, generation), pack_u64(sequence)])
+    return family, PUT, [marker_key(family, generation), pack_u64(sequence)]
 
 
 def marker_key(family: int, generation: int) -> bytes:

@@ -108,8 +108,9 @@ def _decode_changes(body: bytes) -> list[Changes]:
     for length in lengths:
         parts.append(body[position : position + length])
         position += length
-    changes, first = [], 0
+    changes: list[Changes] = []
+    first = 0
     for family, kind, count in runs:
-        changes.append(Changes(family, kind, parts[first : first + count]))
+        changes.append((family, kind, parts[first : first + count]))
         first += count
     return changes

@@ -55,12 +55,12 @@ def replay(
     applied = size = 0
     due = monotonic() + _PROGRESS_S
     for group in reader.groups():
-        rest = [run for run in group.changes if group.sequence > markers[run.family]]
+        rest = [run for run in group.changes if group.sequence > markers[run[0]]]
         if not rest:
             continue
         apply(group._replace(changes=rest))
         applied += 1
-        size += sum(len(part) for run in rest for part in run.parts)
+        size += sum(len(part) for _, _, parts in rest for part in parts)
         if monotonic() >= due:
             due = monotonic() + _PROGRESS_S
             log.info("%s: replayed %.0f MiB of the journal so far", shown, size / _MIB)
