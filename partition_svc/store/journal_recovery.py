@@ -64,7 +64,10 @@ class JournalRecovery:
             raise StorageFailed(f"cannot read the journal: {error}") from error
         if mark is not None and mark.was_closed:
             log.info("%s: the last process closed it", self._directory.path)
-        return self._begun(database, epoch=replayed.epoch + 1, last_sequence=replayed.end.sequence)
+        # After a failed sync RocksDB may have groups that the journal has lost. A number that a
+        # marker has must not be used again: the next replay would skip that group.
+        last_sequence = max(replayed.end.sequence, *markers)
+        return self._begun(database, epoch=replayed.epoch + 1, last_sequence=last_sequence)
 
     def _begun(self, database: Database, *, epoch: int, last_sequence: int) -> JournaledDatabase:
         """Flushes, begins a file and removes those before it; read-only if that is not possible."""

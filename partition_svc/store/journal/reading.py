@@ -46,7 +46,6 @@ class JournalReader:
     def __init__(self, directory: Path, *, first_sequence: int = 1) -> None:
         """`first_sequence`: of the first group if there is no file."""
         self._directory = directory
-        self.numbers = _without_leftovers(file_numbers(directory))
         self.end = JournalEnd(first_sequence - 1)
         #: The largest epoch of a file.
         self.epoch = 0
@@ -57,15 +56,13 @@ class JournalReader:
         Raises:
             OSError
         """
-        headers = [self._header(number) for number in self.numbers]
-        for index, (number, header) in enumerate(zip(self.numbers, headers, strict=True)):
-            path = file_path(self._directory, number)
+        files = needed_files(self._directory)
+        for index, (path, header) in enumerate(files):
+            following = _first_sequence(files[index + 1 :])
             if header is None:
-                # A file is created with its header: one without was never in use, or is damaged.
-                self.end = self._unreadable_file(path, index, headers)
+                self.end = self._unreadable_file(path, index, following)
             else:
                 self.epoch = max(self.epoch, header.epoch)
-                following = _first_sequence(headers[index + 1 :])
                 if index == 0:
                     self.end = JournalEnd(header.first_sequence - 1)
                 yield from self._groups(path, header, following)
@@ -87,23 +84,44 @@ class JournalReader:
             lost_bytes = 0 if is_complete else _data_end(file, position) - position
         self.end = JournalEnd(sequence, path, position, lost_bytes, following or 0)
 
-    def _header(self, number: int) -> FileHeader | None:
-        with file_path(self._directory, number).open("rb") as file:
-            return FileHeader.unpack(file.read(HEADER_BYTES))
-
-    def _unreadable_file(
-        self, path: Path, index: int, headers: list[FileHeader | None]
-    ) -> JournalEnd:
+    def _unreadable_file(self, path: Path, index: int, following: int | None) -> JournalEnd:
         size = path.stat().st_size
-        following = _first_sequence(headers[index + 1 :])
         if index == 0 and following is not None:
             # Nothing says which groups it had.
             return JournalEnd(0, path, 0, size, following)
         return JournalEnd(self.end.sequence, path, 0, size, following or 0)
 
 
-def _first_sequence(headers: list[FileHeader | None]) -> int | None:
-    return next((header.first_sequence for header in headers if header is not None), None)
+class HeadedFile(NamedTuple):
+    """A file of the journal; `header` is None if it cannot be read."""
+
+    path: Path
+    header: FileHeader | None
+
+
+def needed_files(directory: Path) -> list[HeadedFile]:
+    """The files of the last epoch. Raises `OSError`.
+
+    An epoch begins when RocksDB has all groups of the files before. They are removed then, which a
+    crash may interrupt. A file of zeros was never in use: its header comes first.
+    """
+    files = []
+    for number in _without_leftovers(file_numbers(directory)):
+        path = file_path(directory, number)
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            header = FileHeader.unpack(file.read(HEADER_BYTES))
+            if header is not None or _data_end(file, 0):
+                files.append(HeadedFile(path, header))
+    epochs = [0 if file.header is None else file.header.epoch for file in files]
+    first = epochs.index(max(epochs)) if any(epochs) else 0
+    # A file whose header is damaged may be the first of the epoch.
+    while first and files[first - 1].header is None:
+        first -= 1
+    return files[first:]
+
+
+def _first_sequence(files: list[HeadedFile]) -> int | None:
+    return next((file.header.first_sequence for file in files if file.header is not None), None)
 
 
 def _without_leftovers(numbers: list[int]) -> list[int]:
