@@ -14,7 +14,7 @@ from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal import FOLDER, Journal
 from partition_svc.store.journal.journal_file import file_numbers, sync_directory
 from partition_svc.store.journal.reading import JournalReader
-from partition_svc.store.journal.replay import replay
+from partition_svc.store.journal.replay import missing_changes, replay
 from partition_svc.store.journaled_database import JournaledDatabase, ReplayTarget
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class JournalRecovery:
         markers = database.markers()
         try:
             for group in JournalReader(self._folder).groups():
-                if any(group.sequence > markers[family] for family, _, _ in group.changes):
+                if missing_changes(group, markers):
                     raise StorageFailed(
                         "it cannot be opened for writing, and changes in its journal are not yet "
                         "in its files"

@@ -8,6 +8,7 @@ _USAGE = """usage: ringlog COMMAND [--help] …
 commands:
   ring         partition services: status, add, drain, remove, moves, cancel, accept
   groups       consumer groups: list, describe, reset-offsets, delete
+  store        the data directory of a partition service: check, truncate
   standalone   the whole broker in one process
   health       readiness of a service, as an exit status
   version      the version of ringlog
@@ -40,6 +41,12 @@ def _groups(arguments: Sequence[str]) -> int:
     return groups(arguments)
 
 
+def _store(arguments: Sequence[str]) -> int:
+    from ringlog.cli.store.command import main as store
+
+    return store(arguments)
+
+
 def _standalone(arguments: Sequence[str]) -> int:
     from ringlog.standalone import main as standalone
 
@@ -65,6 +72,7 @@ def _version(arguments: Sequence[str]) -> int:
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "ring": _ring,
     "groups": _groups,
+    "store": _store,
     "standalone": _standalone,
     "health": _health,
     "version": _version,

@@ -30,9 +30,17 @@ class CommandParser:
     """
 
     def __init__(
-        self, command: str, about: str, environment: Mapping[str, str], *, note: str = ""
+        self,
+        command: str,
+        about: str,
+        environment: Mapping[str, str] | None,
+        *,
+        note: str = "",
     ) -> None:
-        """`note` is shown below the help, before the exit status."""
+        """`environment`: None for a command that calls no service: its actions share no options.
+
+        `note` is shown below the help, before the exit status.
+        """
         self.parser = argparse.ArgumentParser(
             prog=f"ringlog {command}",
             description=about,
@@ -40,13 +48,13 @@ class CommandParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        self._shared = _shared_options(environment)
+        self._shared = [] if environment is None else [_shared_options(environment)]
         self._actions = self.parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def add_action(self, name: str, about: str) -> argparse.ArgumentParser:
         """Adds an action; its own arguments are added to the parser that is returned."""
         return self._actions.add_parser(
-            name, parents=[self._shared], help=about, description=about, allow_abbrev=False
+            name, parents=self._shared, help=about, description=about, allow_abbrev=False
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, NamedTuple
 
+from partition_svc.store.atomic_write import Changes
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.reading import JournalEnd, JournalReader
 from partition_svc.store.journal.record import Group
@@ -55,7 +56,7 @@ def replay(
     applied = size = 0
     due = monotonic() + _PROGRESS_S
     for group in reader.groups():
-        rest = [run for run in group.changes if group.sequence > markers[run[0]]]
+        rest = missing_changes(group, markers)
         if not rest:
             continue
         apply(group._replace(changes=rest))
@@ -69,6 +70,11 @@ def replay(
         raise JournalDamaged(_damage_in_words(end, synced_sequence, shown))
     _report(end, applied, size, synced_sequence, shown)
     return Replayed(end, reader.epoch, applied, size)
+
+
+def missing_changes(group: Group, markers: Sequence[int]) -> list[Changes]:
+    """The changes of a group to families whose marker is smaller: RocksDB lacks them."""
+    return [run for run in group.changes if group.sequence > markers[run[0]]]
 
 
 def _report(end: JournalEnd, applied: int, size: int, synced_sequence: int, shown: Path) -> None:

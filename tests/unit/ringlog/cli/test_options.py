@@ -27,6 +27,14 @@ def test_invalid_address_is_rejected(capsys, addresses):
     assert "is not HOST:PORT" in capsys.readouterr().err
 
 
+def test_command_without_services_has_no_shared_options(capsys):
+    command = CommandParser("thing", "Do things.", None)
+    command.add_action("act", "Act once.")
+    assert vars(command.parser.parse_args(["act"])) == {"action": "act"}
+    with pytest.raises(SystemExit):
+        command.parser.parse_args(["act", "--json"])
+
+
 def test_action_has_its_own_arguments_and_is_required(capsys):
     options = parse("act", "a")
     assert (options.action, options.name) == ("act", "a")

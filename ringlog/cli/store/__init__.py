@@ -1,0 +1,1 @@
+"""`ringlog store`: the data directory of a partition service, for operators."""
