@@ -6,6 +6,10 @@
  * FAULTY_DISK_JOURNAL  a file that events are appended to, one a line; optional
  * FAULTY_DISK_KEPT     a directory for hard links to files that are removed or replaced
  *
+ * Files are written in two ways. RocksDB appends to its files (`write`), so the size at a sync says
+ * what was synced. A journal of changes has its space allocated and is written in place (`pwrite`,
+ * `pwritev`): each such write is in the journal, with the bytes that it replaced.
+ *
  * RocksDB's own information log (LOG, LOG.old...) is left alone: nothing depends on it.
  */
 #define _GNU_SOURCE
@@ -20,14 +24,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum { READ = 1, WRITE = 2, SYNC = 4 };
+/* TORN: of a write that fails, the first half is written nevertheless. */
+enum { READ = 1, WRITE = 2, SYNC = 4, ALLOCATE = 8, CREATE = 16, REMOVE = 32, TORN = 64 };
 
 struct control {
-    atomic_int operations; /* which fail: the sum of READ, WRITE, SYNC */
+    atomic_int operations; /* which fail: a sum of the constants above */
     int error;             /* with this errno */
-    atomic_int remaining;  /* so many times; negative: always */
+    atomic_int skipped;    /* so many work before the first that fails */
+    atomic_int remaining;  /* so many fail; negative: all */
     atomic_int hits;       /* how often something failed */
     char suffix[48];       /* only files whose names end so; empty: all */
 };
@@ -87,22 +95,47 @@ static int real_name(const char *name, char *path) {
     return concerns(path);
 }
 
-static int fails(int fd, int operation) {
-    if (!control || !(atomic_load(&control->operations) & operation)) return 0;
-    int kept_errno = errno;
-    char path[PATH_MAX];
-    if (!path_of(fd, path)) { errno = kept_errno; return 0; }
+/* Counts down to zero; returns the number before, which may be negative. */
+static int counted_down(atomic_int *number) {
+    int left = atomic_load(number);
+    while (left > 0 && !atomic_compare_exchange_weak(number, &left, left - 1));
+    return left;
+}
+
+static int is_to_fail(int operation) {
+    return control && atomic_load(&control->operations) & operation;
+}
+
+static int path_fails(const char *path) {
     size_t length = strlen(path), wanted = strlen(control->suffix);
-    errno = kept_errno;
     if (length < wanted || strcmp(path + length - wanted, control->suffix)) return 0;
-    int left = atomic_load(&control->remaining);
-    do {
-        if (!left) return 0;
-        if (left < 0) break;
-    } while (!atomic_compare_exchange_weak(&control->remaining, &left, left - 1));
+    if (counted_down(&control->skipped) || !counted_down(&control->remaining)) return 0;
     atomic_fetch_add(&control->hits, 1);
     errno = control->error;
     return 1;
+}
+
+static int fails(int fd, int operation) {
+    if (!is_to_fail(operation)) return 0;
+    int kept_errno = errno;
+    char path[PATH_MAX];
+    int is_watched = path_of(fd, path);
+    errno = kept_errno;
+    return is_watched && path_fails(path);
+}
+
+static int name_fails(const char *name, int operation) {
+    if (!is_to_fail(operation)) return 0;
+    int kept_errno = errno;
+    char path[PATH_MAX];
+    int is_watched = real_name(name, path);
+    errno = kept_errno;
+    return is_watched && path_fails(path);
+}
+
+static void append_line(const char *line, size_t length) {
+    REAL(write);
+    if (real(journal, line, length) != (ssize_t)length) abort();
 }
 
 static void note(const char *format, ...) {
@@ -110,11 +143,51 @@ static void note(const char *format, ...) {
     int kept_errno = errno;
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
+    append_line(line, vsnprintf(line, sizeof line, format, arguments));
     va_end(arguments);
-    REAL(write);
-    if (real(journal, line, length) != length) abort();
     errno = kept_errno;
+}
+
+/* The bytes that a write will replace; they are zeros behind the end of the file. */
+struct replaced {
+    char *bytes;
+    unsigned long inode;
+};
+
+static struct replaced before_write(int fd, size_t size, off64_t at) {
+    struct replaced found = {NULL, 0};
+    char path[PATH_MAX], link[64];
+    struct stat file;
+    int kept_errno = errno;
+    if (journal >= 0 && path_of(fd, path) && !fstat(fd, &file)) {
+        found.bytes = calloc(1, size + 1);
+        found.inode = file.st_ino;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        /* Without the functions of this library, and also if `fd` is only open for writing. */
+        int reader = syscall(SYS_openat, AT_FDCWD, link, O_RDONLY | O_CLOEXEC);
+        if (reader < 0 || syscall(SYS_pread64, reader, found.bytes, size, at) < 0) abort();
+        close(reader);
+    }
+    errno = kept_errno;
+    return found;
+}
+
+/* Notes what was written, and in hexadecimal what was there before, unless that was zeros. It does
+ * so after the write: then all that was noted before a sync began is part of that sync. */
+static ssize_t noted_write(struct replaced old, off64_t at, ssize_t written) {
+    if (!old.bytes) return written;
+    int kept_errno = errno, is_zero = 1;
+    char *line = malloc(128 + 2 * (written > 0 ? written : 0));
+    int length = sprintf(line, "W\t%lu\t%ld\t%zd\t", old.inode, (long)at, written);
+    for (ssize_t i = 0; i < written && is_zero; i++) is_zero = !old.bytes[i];
+    for (ssize_t i = 0; i < written && !is_zero; i++)
+        length += sprintf(line + length, "%02x", (unsigned char)old.bytes[i]);
+    line[length++] = '\n';
+    if (written > 0) append_line(line, length);
+    free(line);
+    free(old.bytes);
+    errno = kept_errno;
+    return written;
 }
 
 static void keep(const char *path) {
@@ -147,26 +220,94 @@ ssize_t write(int fd, const void *buffer, size_t size) {
     return fails(fd, WRITE) ? -1 : real(fd, buffer, size);
 }
 
+ssize_t writev(int fd, const struct iovec *buffers, int count) {
+    REAL(writev);
+    return fails(fd, WRITE) ? -1 : real(fd, buffers, count);
+}
+
+static size_t total(const struct iovec *buffers, int count) {
+    size_t size = 0;
+    while (count--) size += buffers[count].iov_len;
+    return size;
+}
+
+/* A write at a position, all forms of which become this one. */
+static ssize_t write_at(int fd, const struct iovec *buffers, int count, off64_t at, int flags) {
+    struct replaced old = before_write(fd, total(buffers, count), at);
+    struct iovec first = {buffers->iov_base, buffers->iov_len / 2 + 1};
+    int is_failing = fails(fd, WRITE);
+    if (is_failing && !is_to_fail(TORN)) {
+        free(old.bytes);
+        return -1;
+    }
+    if (is_failing) buffers = &first, count = 1;
+    ssize_t written = noted_write(old, at, syscall(SYS_pwritev2, fd, buffers, count, at, 0, flags));
+    if (is_failing) errno = control->error;
+    return is_failing ? -1 : written;
+}
+
+static ssize_t write_one_at(int fd, const void *buffer, size_t size, off64_t at) {
+    struct iovec one = {(void *)buffer, size};
+    return write_at(fd, &one, 1, at, 0);
+}
+
 ssize_t pwrite(int fd, const void *buffer, size_t size, off_t at) {
-    REAL(pwrite);
-    return fails(fd, WRITE) ? -1 : real(fd, buffer, size, at);
+    return write_one_at(fd, buffer, size, at);
 }
 
 ssize_t pwrite64(int fd, const void *buffer, size_t size, off64_t at) {
-    REAL(pwrite64);
-    return fails(fd, WRITE) ? -1 : real(fd, buffer, size, at);
+    return write_one_at(fd, buffer, size, at);
 }
 
-/* What is written while the sync runs may not be part of it: the size before it counts. */
+ssize_t pwritev(int fd, const struct iovec *buffers, int count, off_t at) {
+    return write_at(fd, buffers, count, at, 0);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *buffers, int count, off64_t at) {
+    return write_at(fd, buffers, count, at, 0);
+}
+
+ssize_t pwritev2(int fd, const struct iovec *buffers, int count, off_t at, int flags) {
+    return write_at(fd, buffers, count, at, flags);
+}
+
+ssize_t pwritev64v2(int fd, const struct iovec *buffers, int count, off64_t at, int flags) {
+    return write_at(fd, buffers, count, at, flags);
+}
+
+/* These two return the error. */
+int posix_fallocate(int fd, off_t at, off_t size) {
+    REAL(posix_fallocate);
+    return fails(fd, ALLOCATE) ? errno : real(fd, at, size);
+}
+
+int posix_fallocate64(int fd, off64_t at, off64_t size) {
+    REAL(posix_fallocate64);
+    return fails(fd, ALLOCATE) ? errno : real(fd, at, size);
+}
+
+int fallocate(int fd, int mode, off_t at, off_t size) {
+    REAL(fallocate);
+    return fails(fd, ALLOCATE) ? -1 : real(fd, mode, at, size);
+}
+
+int fallocate64(int fd, int mode, off64_t at, off64_t size) {
+    REAL(fallocate64);
+    return fails(fd, ALLOCATE) ? -1 : real(fd, mode, at, size);
+}
+
+/* What is written while the sync runs may not be part of it: the size before it counts, and the
+ * length of the journal, which has all writes in place that came before. */
 static int synced(int fd, int (*real)(int)) {
     char path[PATH_MAX];
-    struct stat before;
+    struct stat before, events;
     if (fails(fd, SYNC)) return -1;
-    int is_noted = journal >= 0 && path_of(fd, path) && !fstat(fd, &before);
+    int is_noted = journal >= 0 && path_of(fd, path) && !fstat(fd, &before) && !fstat(journal, &events);
     int result = real(fd);
     if (is_noted && !result) {
         if (S_ISDIR(before.st_mode)) note("D\t%s\n", path);
-        else note("S\t%lu\t%ld\n", (unsigned long)before.st_ino, (long)before.st_size);
+        else note("S\t%lu\t%ld\t%ld\n", (unsigned long)before.st_ino, (long)before.st_size,
+                  (long)events.st_size);
     }
     return result;
 }
@@ -201,6 +342,7 @@ static int is_new(const char *name, int flags) {
         va_start(arguments, flags); \
         mode_t mode = (flags & (O_CREAT | __O_TMPFILE)) ? va_arg(arguments, mode_t) : 0; \
         va_end(arguments); \
+        if ((flags & O_CREAT) && name_fails(path, CREATE)) return -1; \
         int created = is_new(path, flags); \
         return opened(real(path, flags, mode), path, created); \
     }
@@ -233,9 +375,20 @@ int unlink(const char *name) {
     REAL(unlink);
     char path[PATH_MAX];
     struct stat found;
+    if (name_fails(name, REMOVE)) return -1;
     if (journal < 0 || !real_name(name, path) || stat(name, &found)) return real(name);
     keep(name);
     int result = real(name);
     if (!result) note("U\t%lu\t%s\n", (unsigned long)found.st_ino, path);
+    return result;
+}
+
+int mkdir(const char *name, mode_t mode) {
+    REAL(mkdir);
+    char path[PATH_MAX];
+    struct stat found;
+    int result = real(name, mode);
+    if (!result && journal >= 0 && real_name(name, path) && !stat(name, &found))
+        note("M\t%lu\t%s\n", (unsigned long)found.st_ino, path);
     return result;
 }

@@ -19,10 +19,15 @@ from tests.support.tools import need
 READ: Final = 1
 WRITE: Final = 2
 SYNC: Final = 4
+ALLOCATE: Final = 8
+CREATE: Final = 16
+REMOVE: Final = 32
+#: With WRITE: the first half of a write in place that fails is written nevertheless.
+TORN: Final = 64
 FOR_EVER: Final = -1
 
 _SOURCE: Final = Path(__file__).with_suffix(".c")
-_CONTROL: Final = struct.Struct("iiii48s")
+_CONTROL: Final = struct.Struct("iiiii48s")
 
 
 @cache
@@ -76,10 +81,15 @@ class FaultyDisk:
         *,
         error: int = errno.EIO,
         times: int = FOR_EVER,
+        after: int = 0,
         suffix: str = "",
     ) -> None:
-        """Makes the next `operations` on files whose names end with `suffix` fail."""
-        _CONTROL.pack_into(self._control, 0, 0, error, times, 0, suffix.encode())
+        """Makes `operations` on files whose names end with `suffix` fail, `after` some that work.
+
+        With `times` 0 nothing fails.
+        """
+        self.heal()
+        _CONTROL.pack_into(self._control, 0, 0, error, after, times, 0, suffix.encode())
         # Last: from here on it is in force.
         struct.pack_into("i", self._control, 0, operations)
 
@@ -89,5 +99,5 @@ class FaultyDisk:
     @property
     def failures(self) -> int:
         """Number of operations that have failed since `fail`."""
-        hits: int = _CONTROL.unpack_from(self._control, 0)[3]
+        hits: int = _CONTROL.unpack_from(self._control, 0)[4]
         return hits

@@ -1,21 +1,27 @@
 """Files after a power loss: everything synced, and possibly some of the rest.
 
-The journal of `faulty_disk.c` says up to which size each file was synced, and which names were
-made, changed and removed in a directory since that was synced. After the process was killed `cut`
-takes back what no sync covers: the ends of files, and the latest changes of names.
+The journal of `faulty_disk.c` says up to which size each file was synced, what was written in
+place since then, and which names were made, changed and removed in a directory since that was
+synced. After the process was killed `cut` takes back what no sync covers: the ends of files, pages
+that were written in place, and the latest changes of names.
 """
 
 import os
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from tests.support.stores.faulty_disk import FaultyDisk
+from tests.support.stores.lost_pages import WriteInPlace, take_back_writes
 
 
 class _Named(NamedTuple):
-    """A change of a directory: a file was created, removed, or renamed from `old` to `path`."""
+    """A change of a directory: a file was created, removed, or renamed from `old` to `path`.
+
+    Or a directory was made.
+    """
 
     kind: str
     inode: int
@@ -25,27 +31,48 @@ class _Named(NamedTuple):
 
 
 class _Journal:
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, text: str) -> None:
         self.synced: dict[int, int] = {}
         #: By directory, in their order: what its next sync would have made durable.
         self.unsynced: dict[Path, list[_Named]] = defaultdict(list)
-        for line in lines:
-            self._read(*line.split("\t"))
+        #: By inode, with their position in the journal.
+        self._writes: dict[int, list[tuple[int, WriteInPlace]]] = defaultdict(list)
+        position = 0
+        for line in text.splitlines(keepends=True):
+            self._read(position, *line.rstrip("\n").split("\t"))
+            position += len(line)
 
-    def _read(self, kind: str, *words: str) -> None:
-        if kind == "S":
-            self.synced[int(words[0])] = int(words[1])
-        elif kind == "D":
-            self.unsynced.pop(Path(words[0]), None)
-        elif kind == "R":
-            moved, replaced, old, new = words
-            change = _Named(kind, int(moved), Path(new), Path(old), int(replaced))
-            self.unsynced[change.path.parent].append(change)
-        else:
-            change = _Named(kind, int(words[0]), Path(words[1]))
-            if kind == "C":
-                self.synced[change.inode] = 0
-            self.unsynced[change.path.parent].append(change)
+    def writes(self, inode: int) -> list[WriteInPlace]:
+        """Writes in place to a file that no sync covers."""
+        return [write for _, write in self._writes[inode]]
+
+    def _read(self, position: int, kind: str, *words: str) -> None:
+        match kind, *words:
+            case "S", inode, size, end:
+                self._on_sync(int(inode), int(size), int(end))
+            case "W", inode, start, size, old:
+                write = WriteInPlace(int(start), int(size), bytes.fromhex(old))
+                self._writes[int(inode)].append((position, write))
+            case "D", directory:
+                self.unsynced.pop(Path(directory), None)
+            case "R", moved, replaced, old, new:
+                change = _Named(kind, int(moved), Path(new), Path(old), int(replaced))
+                self.unsynced[change.path.parent].append(change)
+            case "C" | "M" | "U", inode, path:
+                self._on_named(_Named(kind, int(inode), Path(path)))
+            case _:
+                raise AssertionError((kind, words))
+
+    def _on_named(self, change: _Named) -> None:
+        if change.kind == "C":
+            self.synced[change.inode] = 0
+            self._writes.pop(change.inode, None)
+        self.unsynced[change.path.parent].append(change)
+
+    def _on_sync(self, inode: int, size: int, end: int) -> None:
+        """`end`: length of the journal when the sync began."""
+        self.synced[inode] = size
+        self._writes[inode] = [one for one in self._writes[inode] if one[0] >= end]
 
 
 def cut(disk: FaultyDisk, rng: Random) -> int:
@@ -53,7 +80,7 @@ def cut(disk: FaultyDisk, rng: Random) -> int:
 
     The process must be gone. Another one may be started on the same `disk` afterwards.
     """
-    journal = _Journal(disk.journal.read_text(encoding="utf-8").splitlines())
+    journal = _Journal(disk.journal.read_text(encoding="utf-8"))
     lost = 0
     for changes in journal.unsynced.values():
         # File systems keep the order of such changes; those of the end are lost.
@@ -69,6 +96,7 @@ def cut(disk: FaultyDisk, rng: Random) -> int:
         left = rng.choice([synced, rng.randint(synced, found.st_size)])
         os.truncate(path, left)
         lost += found.st_size - left
+        lost += take_back_writes(path, journal.writes(found.st_ino), rng)
     _begin_again(disk)
     return lost
 
@@ -81,6 +109,9 @@ def _take_back(change: _Named, kept: Path) -> None:
         if change.kind == "C":
             change.path.unlink()
             return
+        if change.kind == "M":
+            shutil.rmtree(change.path)
+            return
         assert change.old is not None
         change.path.rename(change.old)
         if change.replaced:
@@ -90,7 +121,7 @@ def _take_back(change: _Named, kept: Path) -> None:
 def _begin_again(disk: FaultyDisk) -> None:
     """Marks everything present now as durable."""
     lines = [
-        f"S\t{one.stat().st_ino}\t{one.stat().st_size}\n"
+        f"S\t{one.stat().st_ino}\t{one.stat().st_size}\t0\n"
         for one in disk.root.rglob("*")
         if one.is_file()
     ]
