@@ -119,7 +119,7 @@ def test_a_lost_batch_stays_first_in_line_when_the_clock_jumps(broker, clock, tm
         first, second = (
             record_batch(numbered(1, start=one), producer=(*producer, one)) for one in (0, 1)
         )
-        disk.fail(WRITE, suffix=".log")
+        disk.fail(WRITE, suffix=".journal")
         assert raw.produce(topic, first).error_code == STORAGE_ERROR
         disk.heal()
         filler = record_batch(numbered(1))

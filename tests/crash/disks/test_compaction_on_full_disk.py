@@ -37,8 +37,8 @@ COMPACTED = {
 #: Some segments of the compacted log.
 BATCHES = 40
 FAULTS = {
-    "EIO from a write to the log": (WRITE, errno.EIO, ".log"),
-    "ENOSPC from a write to the log": (WRITE, errno.ENOSPC, ".log"),
+    "EIO from a write to the journal": (WRITE, errno.EIO, ".journal"),
+    "ENOSPC from a write to the journal": (WRITE, errno.ENOSPC, ".journal"),
     "EIO from a read of a file of batches": (READ, errno.EIO, ".sst"),
 }
 PLAIN_BATCH = record_batch([Record(b"p" * 200_000)])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.deployments import standalone
-from tests.support.stores.faulty_disk import READ, SYNC, WRITE, FaultyDisk
+from tests.support.stores.faulty_disk import READ, SYNC, TORN, WRITE, FaultyDisk
 from tests.support.waiting import eventually
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import Record
@@ -19,10 +19,12 @@ pytestmark = pytest.mark.slow
 NONE, STORAGE_ERROR = 0, 56
 #: Read from files, and not from memory.
 SETTINGS = {"log_flush_bytes": str(1 << 20), "log_tail_cache_bytes": "0"}
+#: Appends are in the journal first; batches are in files of RocksDB after a flush.
 FAULTS = {
-    "EIO from a write to the log": (WRITE, errno.EIO, ".log"),
-    "ENOSPC from a write to the log": (WRITE, errno.ENOSPC, ".log"),
-    "EIO from a sync of the log": (SYNC, errno.EIO, ".log"),
+    "EIO from a write to the journal": (WRITE, errno.EIO, ".journal"),
+    "ENOSPC from a write to the journal": (WRITE, errno.ENOSPC, ".journal"),
+    "EIO from a write that the journal has in part": (WRITE | TORN, errno.EIO, ".journal"),
+    "EIO from a sync of the journal": (SYNC, errno.EIO, ".journal"),
     "ENOSPC from a write to a file of batches": (WRITE, errno.ENOSPC, ".sst"),
     "EIO from a sync of a file of batches": (SYNC, errno.EIO, ".sst"),
 }
