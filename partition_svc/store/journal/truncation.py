@@ -21,9 +21,7 @@ def dropped_files(folder: Path, end: JournalEnd) -> list[Path]:
 
 
 def truncate(folder: Path, end: JournalEnd) -> Path | None:
-    """Drops everything behind `end`; returns the folder with copies of the changed files.
-
-    If it is interrupted, the journal is still damaged, or ends at `end`. Blocks.
+    """Drops everything behind `end`; returns the folder with copies of the changed files. Blocks.
 
     Raises:
         OSError

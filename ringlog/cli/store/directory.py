@@ -13,6 +13,7 @@ from partition_svc.store.journal.inspection import JournalReport, inspect
 from partition_svc.store.journal.journal import FOLDER
 from partition_svc.store.journal.truncation import truncate
 from ringlog.cli.actions import CommandFailed
+from ringlog.cli.store.lost_records import record_lost, require_recovery
 
 #: Folder of the partition service below the data directory of `ringlog standalone`.
 _PARTITION: Final = "partition"
@@ -35,7 +36,7 @@ def open_store(path: Path) -> Iterator["StoreDirectory"]:
     except OSError as error:
         raise CommandFailed(f"cannot open {found[0]}: {error}") from error
     try:
-        yield StoreDirectory(held.path)
+        yield StoreDirectory(held)
     finally:
         held.close()
 
@@ -43,10 +44,11 @@ def open_store(path: Path) -> Iterator["StoreDirectory"]:
 class StoreDirectory:
     """A locked data directory. All methods block, and raise `CommandFailed`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.journal = path / FOLDER
-        self._mark = SyncedMark(path)
+    def __init__(self, held: DataDirectory) -> None:
+        self.path = held.path
+        self.journal = held.path / FOLDER
+        self._held = held
+        self._mark = SyncedMark(held.path)
 
     def synced(self) -> Mark | None:
         """The mark of the last process; None if it is missing or damaged."""
@@ -61,16 +63,18 @@ class StoreDirectory:
             raise CommandFailed(f"cannot read {self.journal}: {error}") from error
 
     def truncate(self, report: JournalReport) -> Path | None:
-        """Drops what follows the damage; returns the folder of the copies, None without files."""
+        """Drops what follows the damage, and records the loss; starts fail until that is done.
+
+        Returns the folder with copies of the changed files; None if there are none.
+        """
         try:
+            require_recovery(self._mark, report)
             kept = truncate(self.journal, report.end)
-        except OSError as error:
+            record_lost(self._held, self._mark)
+        except (OSError, StorageFailed) as error:
             raise CommandFailed(f"cannot truncate {self.journal}: {error}") from error
-        end = self.inspect().end
-        self._mark.begin(end.sequence)
-        self._mark.close()
-        if self.inspect().is_damaged:
-            raise CommandFailed(f"cannot write the file SYNCED in {self.path}")
+        finally:
+            self._mark.close()
         return kept
 
     def _markers(self) -> Sequence[int]:

@@ -20,6 +20,10 @@ def value(number):
     return b"value number %d of the topic" % number
 
 
+def leader_epoch(batch):
+    return int.from_bytes(batch[12:16], "big")
+
+
 def run_store(*arguments):
     return subprocess.run(
         [RINGLOG, "store", *map(str, arguments)], capture_output=True, text=True, check=False
@@ -55,6 +59,9 @@ def test_damaged_journal_refuses_the_start_until_it_is_truncated(deployment, tmp
         broker.start(name)
         broker.wait_until_ready()
         with RawClient(broker.address) as raw:
-            fetched = batch_values(raw.fetch_all(topic))
-            assert fetched == [value(number) for number in range(DAMAGED)]
+            batches = raw.fetch_all(topic)
+            assert batch_values(batches) == [value(number) for number in range(DAMAGED)]
             assert raw.produce(topic, record_batch([Record(b"new")])).base_offset == DAMAGED
+            *_, last, new = raw.fetch_all(topic)
+            # Consumers that were ahead detect the truncation (KIP-320).
+            assert leader_epoch(new) > leader_epoch(last)
