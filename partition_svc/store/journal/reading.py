@@ -58,13 +58,14 @@ class JournalReader:
         """
         files = needed_files(self._directory)
         for index, (path, header) in enumerate(files):
-            following = _first_sequence(files[index + 1 :])
             if header is None:
+                following = _first_sequence(files[index + 1 :])
                 self.end = self._unreadable_file(path, index, following)
             else:
                 self.epoch = max(self.epoch, header.epoch)
                 if index == 0:
                     self.end = JournalEnd(header.first_sequence - 1)
+                following = _first_sequence(files[index + 1 : index + 2])
                 yield from self._groups(path, header, following)
             if self.end.expected_sequence > self.end.sequence + 1:
                 return
@@ -85,11 +86,12 @@ class JournalReader:
         self.end = JournalEnd(sequence, path, position, lost_bytes, following or 0)
 
     def _unreadable_file(self, path: Path, index: int, following: int | None) -> JournalEnd:
-        size = path.stat().st_size
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            lost_bytes = _data_end(file, 0)
         if index == 0 and following is not None:
             # Nothing says which groups it had.
-            return JournalEnd(0, path, 0, size, following)
-        return JournalEnd(self.end.sequence, path, 0, size, following or 0)
+            return JournalEnd(0, path, 0, lost_bytes, following)
+        return JournalEnd(self.end.sequence, path, 0, lost_bytes, following or 0)
 
 
 class HeadedFile(NamedTuple):
