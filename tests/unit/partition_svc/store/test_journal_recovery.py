@@ -1,6 +1,8 @@
 """Recovery of stores whose journal does not match RocksDB's files group by group."""
 
 import os
+import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +12,13 @@ from partition_svc.store.journal.journal import FOLDER
 from partition_svc.store.journal.journal_file import HEADER_BYTES, file_numbers, file_path
 from partition_svc.store.reading import ReadLimits
 from tests.support.stores.crash_copies import copied
-from tests.support.stores.log_stores import LOG_KEY, opened, store_batches
+from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
 
 EVERYTHING = ReadLimits(1 << 30, 1 << 30, True)
 
 
-def read_all(store):
-    return store.reader.read(LOG_KEY, 0, 1000, EVERYTHING).batches
+def read_all(store, log=LOG_KEY):
+    return store.reader.read(log, 0, 1000, EVERYTHING).batches
 
 
 def kill(path):
@@ -92,3 +94,38 @@ def test_damaged_header_of_the_first_file_of_an_epoch_is_damage(tmp_path):
     file_path(journal, first).write_bytes(data)
     with pytest.raises(StorageFailed, match=f"damaged in {first:08d}.journal"), opened(killed):
         pass
+
+
+@pytest.fixture
+def older_store(tmp_path):
+    """A killed store of the last release without a journal.
+
+    It was made with a LogStore of that release and a flush size of 64 KiB: two batches of a log in
+    `batches`, one of a log in `compacted`, a sync, and the end of the generation; then one more
+    batch in each, a sync, and one batch that was not synced; then SIGKILL. LOG and LOCK were
+    removed.
+    """
+    with tarfile.open(Path(__file__).with_name("data") / "store-without-journal.tar.gz") as archive:
+        archive.extractall(tmp_path / "data", filter="data")
+    return tmp_path / "data"
+
+
+def batches_of(name, numbers):
+    return [f"{name} {number} ".encode().ljust(200, b".") for number in numbers]
+
+
+def test_store_of_a_release_without_a_journal_is_taken_over(older_store):
+    with opened(older_store) as store:
+        assert read_all(store) == batches_of("plain", range(4))
+        assert read_all(store, OTHER_LOG_KEY) == batches_of("compacted", range(2))
+        # Numbers continue after RocksDB's, which SYNCED has.
+        assert store.sequence > 21
+        store_batches(store, 40, *batches_of("plain", [4]))
+        store_batches(
+            store, 20, *batches_of("compacted", [2]), log=OTHER_LOG_KEY, is_compacted=True
+        )
+        store.sync()
+        killed = kill(older_store)
+    with opened(killed) as store:
+        assert read_all(store) == batches_of("plain", range(5))
+        assert read_all(store, OTHER_LOG_KEY) == batches_of("compacted", range(3))
