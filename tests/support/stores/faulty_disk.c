@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ enum { READ = 1, WRITE = 2, SYNC = 4, ALLOCATE = 8, CREATE = 16, REMOVE = 32, TO
 
 struct control {
     atomic_int operations; /* which fail: a sum of the constants above */
-    int error;             /* with this errno */
+    int error;             /* with this errno; negative: by that signal, which ends the process */
     atomic_int skipped;    /* so many work before the first that fails */
     atomic_int remaining;  /* so many fail; negative: all */
     atomic_int hits;       /* how often something failed */
@@ -111,6 +112,7 @@ static int path_fails(const char *path) {
     if (length < wanted || strcmp(path + length - wanted, control->suffix)) return 0;
     if (counted_down(&control->skipped) || !counted_down(&control->remaining)) return 0;
     atomic_fetch_add(&control->hits, 1);
+    if (control->error < 0) raise(-control->error);
     errno = control->error;
     return 1;
 }
@@ -301,11 +303,15 @@ int fallocate64(int fd, int mode, off64_t at, off64_t size) {
 static int synced(int fd, int (*real)(int)) {
     char path[PATH_MAX];
     struct stat before, events;
-    if (fails(fd, SYNC)) return -1;
+    int is_failing = fails(fd, SYNC), kept_errno = errno;
     int is_noted = journal >= 0 && path_of(fd, path) && !fstat(fd, &before) && !fstat(journal, &events);
-    int result = real(fd);
-    if (is_noted && !result) {
-        if (S_ISDIR(before.st_mode)) note("D\t%s\n", path);
+    errno = kept_errno;
+    int result = is_failing ? -1 : real(fd);
+    if (is_noted && S_ISDIR(before.st_mode)) {
+        if (!result) note("D\t%s\n", path);
+    } else if (is_noted) {
+        /* After a failed sync the kernel takes the pages for written: the next sync omits them. */
+        if (result) note("F\t%lu\n", (unsigned long)before.st_ino);
         else note("S\t%lu\t%ld\t%ld\n", (unsigned long)before.st_ino, (long)before.st_size,
                   (long)events.st_size);
     }
@@ -362,6 +368,7 @@ int rename(const char *from, const char *to) {
     REAL(rename);
     char old[PATH_MAX], new[PATH_MAX];
     struct stat moved, replaced;
+    if (name_fails(to, CREATE)) return -1;
     if (journal < 0 || !real_name(from, old) || !real_name(to, new) || stat(from, &moved))
         return real(from, to);
     unsigned long before = stat(to, &replaced) ? 0 : (unsigned long)replaced.st_ino;

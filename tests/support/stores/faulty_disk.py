@@ -20,8 +20,11 @@ READ: Final = 1
 WRITE: Final = 2
 SYNC: Final = 4
 ALLOCATE: Final = 8
+#: Also renaming.
 CREATE: Final = 16
 REMOVE: Final = 32
+#: Everything that changes what is on the disk.
+CHANGES: Final = WRITE | SYNC | ALLOCATE | CREATE | REMOVE
 #: With WRITE: the first half of a write in place that fails is written nevertheless.
 TORN: Final = 64
 FOR_EVER: Final = -1
@@ -86,7 +89,7 @@ class FaultyDisk:
     ) -> None:
         """Makes `operations` on files whose names end with `suffix` fail, `after` some that work.
 
-        With `times` 0 nothing fails.
+        With `times` 0 nothing fails. A negative `error` is a signal, which ends the process.
         """
         self.heal()
         _CONTROL.pack_into(self._control, 0, 0, error, after, times, 0, suffix.encode())

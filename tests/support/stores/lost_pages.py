@@ -25,6 +25,49 @@ class WriteInPlace(NamedTuple):
     def end(self) -> int:
         return self.position + self.size_bytes
 
+    @property
+    def pages(self) -> range:
+        return _units(self, PAGE_BYTES)
+
+    def within(self, page: int) -> "WriteInPlace":
+        """The part of it that is in this page."""
+        start = max(self.position, page * PAGE_BYTES)
+        end = min(self.end, (page + 1) * PAGE_BYTES)
+        old = self.old[start - self.position : end - self.position]
+        return WriteInPlace(start, end - start, old)
+
+
+class UnsyncedWrites:
+    """Writes in place to one file, as events of the process come in."""
+
+    def __init__(self) -> None:
+        #: With their positions among the events.
+        self._writes: list[tuple[int, WriteInPlace]] = []
+        #: By page: writes that a later sync does not cover, unless the page is written again.
+        self._forgotten: dict[int, list[WriteInPlace]] = {}
+
+    def add(self, position: int, write: WriteInPlace) -> None:
+        self._writes.append((position, write))
+
+    def on_sync(self, end: int) -> None:
+        """A sync began at position `end` of the events."""
+        for position, write in self._writes:
+            if position < end:
+                for page in write.pages:
+                    self._forgotten.pop(page, None)
+        self._writes = [one for one in self._writes if one[0] >= end]
+
+    def on_failed_sync(self) -> None:
+        """The kernel takes the pages for written, as Linux does after an error."""
+        for _, write in self._writes:
+            for page in write.pages:
+                self._forgotten.setdefault(page, []).append(write.within(page))
+        self._writes.clear()
+
+    def all(self) -> list[WriteInPlace]:
+        forgotten = [write for writes in self._forgotten.values() for write in writes]
+        return forgotten + [write for _, write in self._writes]
+
 
 def take_back_writes(path: Path, writes: Sequence[WriteInPlace], rng: Random) -> int:
     """Takes back a random part of unsynced `writes`, which are in order; returns its bytes."""
@@ -47,7 +90,7 @@ def _kept_writes(writes: Sequence[WriteInPlace], rng: Random) -> dict[int, int]:
     """How many of the writes each sector has."""
     count = len(writes)
     kept = {}
-    for page in sorted({page for write in writes for page in _units(write, PAGE_BYTES)}):
+    for page in sorted({page for write in writes for page in write.pages}):
         kind = rng.choice(["there", "lost", "earlier", "torn"])
         of_page = {"there": count, "lost": 0}.get(kind, rng.randint(0, count))
         first = page * PAGE_BYTES // SECTOR_BYTES

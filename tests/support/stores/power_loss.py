@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support.stores.faulty_disk import FaultyDisk
-from tests.support.stores.lost_pages import WriteInPlace, take_back_writes
+from tests.support.stores.lost_pages import UnsyncedWrites, WriteInPlace, take_back_writes
 
 
 class _Named(NamedTuple):
@@ -35,8 +35,8 @@ class _Journal:
         self.synced: dict[int, int] = {}
         #: By directory, in their order: what its next sync would have made durable.
         self.unsynced: dict[Path, list[_Named]] = defaultdict(list)
-        #: By inode, with their position in the journal.
-        self._writes: dict[int, list[tuple[int, WriteInPlace]]] = defaultdict(list)
+        #: By inode.
+        self._writes: dict[int, UnsyncedWrites] = defaultdict(UnsyncedWrites)
         position = 0
         for line in text.splitlines(keepends=True):
             self._read(position, *line.rstrip("\n").split("\t"))
@@ -44,15 +44,18 @@ class _Journal:
 
     def writes(self, inode: int) -> list[WriteInPlace]:
         """Writes in place to a file that no sync covers."""
-        return [write for _, write in self._writes[inode]]
+        return self._writes[inode].all()
 
     def _read(self, position: int, kind: str, *words: str) -> None:
         match kind, *words:
             case "S", inode, size, end:
-                self._on_sync(int(inode), int(size), int(end))
+                self.synced[int(inode)] = int(size)
+                self._writes[int(inode)].on_sync(int(end))
+            case "F", inode:
+                self._writes[int(inode)].on_failed_sync()
             case "W", inode, start, size, old:
                 write = WriteInPlace(int(start), int(size), bytes.fromhex(old))
-                self._writes[int(inode)].append((position, write))
+                self._writes[int(inode)].add(position, write)
             case "D", directory:
                 self.unsynced.pop(Path(directory), None)
             case "R", moved, replaced, old, new:
@@ -68,11 +71,6 @@ class _Journal:
             self.synced[change.inode] = 0
             self._writes.pop(change.inode, None)
         self.unsynced[change.path.parent].append(change)
-
-    def _on_sync(self, inode: int, size: int, end: int) -> None:
-        """`end`: length of the journal when the sync began."""
-        self.synced[inode] = size
-        self._writes[inode] = [one for one in self._writes[inode] if one[0] >= end]
 
 
 def cut(disk: FaultyDisk, rng: Random) -> int:
