@@ -6,7 +6,9 @@ again; if the disk has no room even for that, it is opened read-only so that rea
 """
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -20,8 +22,13 @@ from partition_svc.store.journal.marker import marker, marker_key
 from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, GENERATION_BYTES, family_of
 from partition_svc.store.options import database_options, family_options
 
+log = logging.getLogger(__name__)
+
 #: Texts of RocksDB's error when another process, or this one, holds the lock.
 _LOCKED: Final = ("While lock file", "lock hold by current process")
+
+#: Text of RocksDB's error for a block that fails its checksum.
+_DAMAGED: Final = "Corruption: "
 
 #: Writes wait with more of these, long before RocksDB would stall them.
 _IMMUTABLE_MEMTABLES_MAX: Final = 2
@@ -111,10 +118,16 @@ class Database:
             self.write_unmarked([marker(family, *self._last) for family in self._changed])
 
     def markers(self) -> list[int]:
-        """The newest marker of each family; 0 for none. Raises `StorageFailed`."""
+        """The newest marker of each family; 0 for none, or if it is in a damaged block.
+
+        With 0 a replay applies all that the journal has, which ends in the same state. Raises
+        `StorageFailed`.
+        """
         with storage_failures("read a marker"):
-            rows = [self.state.get(marker_key(STATE, 0)), *map(_last_marker, self.batch_families)]
-        return [0 if row is None else int.from_bytes(row, "big") for row in rows]
+            return [
+                _unless_damaged(lambda: self.state.get(marker_key(STATE, 0))),
+                *(_unless_damaged(partial(_last_marker, one)) for one in self.batch_families),
+            ]
 
     def newest_generations(self) -> list[int]:
         """The newest generation in each family of batches (with `COMPACTED_BIT`)."""
@@ -247,6 +260,17 @@ class Database:
         """
         with _PROPERTY_FAILURES:
             return max(family.property_int_value(name) or 0 for family in self.batch_families)
+
+
+def _unless_damaged(read: Callable[[], bytes | None]) -> int:
+    try:
+        row = read()
+    except Exception as error:
+        if _DAMAGED not in str(error):
+            raise
+        log.error("a marker cannot be read, so the whole journal will be replayed: %s", error)
+        return 0
+    return 0 if row is None else int.from_bytes(row, "big")
 
 
 def _last_marker(family: Rdict) -> bytes | None:

@@ -2,8 +2,10 @@ from threading import Event, Thread
 
 import pytest
 
+from partition_svc.store.atomic_write import PUT
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse
+from tests.support.stores.bit_rot import damage
 from tests.support.stores.full_disk import files_limited_to
 
 
@@ -150,3 +152,16 @@ def test_a_compaction_that_cannot_write_its_files_fails(tmp_path):
     reopened.compact(b"\x00", b"\x7f")
     assert len([file for file in reopened.state.live_files() if file["size"] > 500_000]) == 1
     reopened.close()
+
+
+def test_marker_in_a_damaged_block_counts_as_none(tmp_path, caplog):
+    database = Database(tmp_path)
+    database.write([(1, PUT, [b"\0\0\0\1key", b"batch"]), (0, PUT, [b"state", b"row"])], 7, 1)
+    database.flush(wait=True)
+    assert database.markers() == [7, 7, 0]
+    database.close()
+    damage(tmp_path, b"batch")
+    database = Database(tmp_path)
+    assert database.markers() == [7, 0, 0]
+    assert "a marker cannot be read" in caplog.text
+    database.close()
