@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 NAME: Final = "SYNCED"
-#: RocksDB's sequence number of the last synced write; 1 if the database was closed, else 0.
+#: Sequence number of the last synced write; 1 if the database was closed, else 0.
 _BODY: Final = struct.Struct(">QB")
 _CHECK: Final = struct.Struct(">I")
 
@@ -30,8 +30,8 @@ class Mark(NamedTuple):
 class SyncedMark:
     """The file in one data directory. I/O errors are ignored: it is an extra."""
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / NAME
+    def __init__(self, directory: Path, name: str = NAME) -> None:
+        self._path = directory / name
         self._fd = -1
 
     def read(self) -> Mark | None:
@@ -64,6 +64,12 @@ class SyncedMark:
             if self._fd >= 0:
                 os.fsync(self._fd)
         self.close()
+
+    def remove(self) -> None:
+        """Removes the file."""
+        self.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

@@ -32,6 +32,8 @@ class JournalRecovery:
         self._directory = directory
         self._folder = directory.stable_path / FOLDER
         self._mark = mark
+        #: That of releases without a journal.
+        self._older_mark = SyncedMark(directory.stable_path)
         chunk = min(max(flush_bytes // _CHUNK_PART, _CHUNK_BYTES_MIN), _CHUNK_BYTES_MAX)
         self._chunk_bytes = chunk
 
@@ -47,9 +49,11 @@ class JournalRecovery:
         markers = database.markers()
         try:
             create_folder(self._folder)
-            if not any(markers) and not file_numbers(self._folder):
-                # A new database, or one of a release that used RocksDB's write-ahead log.
+            is_new = not any(markers) and not file_numbers(self._folder)
+            if is_new or self._older_mark.read() is not None:
+                # The last process was of a release that used RocksDB's write-ahead log.
                 last_shutdown.report(database.sequence)
+            if is_new:
                 return self._begun(database, epoch=1, last_sequence=database.sequence)
             target = ReplayTarget(database)
             mark = self._mark.read()
@@ -84,6 +88,7 @@ class JournalRecovery:
             log.error("the store is read-only: %s", self._directory.with_path(str(error)))
             return JournaledDatabase(database)
         self._mark.begin(last_sequence)
+        self._older_mark.remove()
         return JournaledDatabase(database, journal)
 
     def check_read_only(self, database: Database) -> None:

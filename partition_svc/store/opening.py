@@ -18,6 +18,7 @@ from partition_svc.store.damage import Damage
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.journal.replay import JournalDamaged
 from partition_svc.store.journal_recovery import JournalRecovery
 from partition_svc.store.journaled_database import JournaledDatabase
@@ -44,7 +45,7 @@ class DatabaseOpener:
         self._wrong_volume: str | None = None
         try:
             self.directory = DataDirectory(path)
-            self.mark = SyncedMark(self.directory.stable_path)
+            self.mark = SyncedMark(self.directory.stable_path, MARK_NAME)
             self.journal = JournalRecovery(self.directory, self.mark, flush_bytes=flush_bytes)
         except DirectoryInUse as error:
             raise StoreInUse(str(error)) from error
@@ -172,9 +173,8 @@ class DatabaseOpener:
 
     @contextlib.contextmanager
     def _last_end(self) -> Iterator[LastShutdown]:
-        last_end = LastShutdown(
-            self.directory.stable_path, shown=self.directory.path, mark=self.mark
-        )
+        path = self.directory.stable_path
+        last_end = LastShutdown(path, shown=self.directory.path, mark=SyncedMark(path))
         try:
             yield last_end
         finally:

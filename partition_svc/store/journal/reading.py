@@ -2,7 +2,7 @@
 
 The records of all files have consecutive sequence numbers. A file ends where the next one begins;
 the last one ends with its last whole record. The end of a journal may be torn: a group that was
-never synced may be there in part. `SYNCED` names the last synced group, so that a torn end can be
+never synced may be there in part. The mark names the last synced group, so that a torn end can be
 told from damage (see `common/disk/synced_mark.py`).
 """
 
@@ -19,6 +19,8 @@ from partition_svc.store.journal.journal_file import (
 from partition_svc.store.journal.record import HEADER_BYTES as RECORD_HEADER_BYTES
 from partition_svc.store.journal.record import Group, RecordHead, decode
 
+#: The mark of synced groups, beside the folder. That of RocksDB's log is `SYNCED`.
+MARK_NAME: Final = "SYNCED-JOURNAL"
 _BUFFER_BYTES: Final = 1 << 20
 
 

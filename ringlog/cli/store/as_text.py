@@ -6,6 +6,7 @@ from typing import Final
 
 from common.disk.synced_mark import Mark
 from partition_svc.store.journal.inspection import FileReport, JournalReport
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES
 from ringlog.cli.output import text_table
 
@@ -82,7 +83,7 @@ def _end_line(report: JournalReport) -> str:
 
 def _synced_line(mark: Mark | None) -> str:
     if mark is None:
-        return "synced: unknown, SYNCED is missing or damaged"
+        return f"synced: unknown, {MARK_NAME} is missing or damaged"
     closed = "closed" if mark.was_closed else "not closed"
     return f"synced: up to change {mark.sequence}, {closed} by the last process"
 

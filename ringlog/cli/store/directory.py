@@ -11,6 +11,7 @@ from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.inspection import JournalReport, inspect
 from partition_svc.store.journal.journal import FOLDER
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.journal.truncation import truncate
 from ringlog.cli.actions import CommandFailed
 from ringlog.cli.store.lost_records import record_lost, require_recovery
@@ -48,7 +49,7 @@ class StoreDirectory:
         self.path = held.path
         self.journal = held.path / FOLDER
         self._held = held
-        self._mark = SyncedMark(held.path)
+        self._mark = SyncedMark(held.path, MARK_NAME)
 
     def synced(self) -> Mark | None:
         """The mark of the last process; None if it is missing or damaged."""

@@ -15,6 +15,7 @@ from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import read_volume
 from partition_svc.store.journal.inspection import JournalReport
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.journal_recovery import JournalRecovery
 from partition_svc.store.journaled_database import JournaledDatabase
 from partition_svc.store.keys import VOLUME_STATE
@@ -42,7 +43,7 @@ def record_lost(directory: DataDirectory, mark: SyncedMark) -> None:
         mark.begin(database.sync())
         written = mark.read()
         if written is None or written.sequence != database.sequence:
-            raise StorageFailed("the file SYNCED cannot be written")
+            raise StorageFailed(f"the file {MARK_NAME} cannot be written")
     except StorageFailed:
         raise
     except Exception as error:
@@ -53,7 +54,7 @@ def record_lost(directory: DataDirectory, mark: SyncedMark) -> None:
 
 def _recovered(directory: DataDirectory) -> JournaledDatabase:
     # The mark of no directory: nothing is compared with what was synced.
-    no_mark = SyncedMark(directory.path / "no-directory")
+    no_mark = SyncedMark(directory.path / "no-directory", MARK_NAME)
     database = Database(directory.path, may_create=False)
     try:
         recovery = JournalRecovery(directory, no_mark, flush_bytes=_FLUSH_BYTES)

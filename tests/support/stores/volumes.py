@@ -11,6 +11,7 @@ from pathlib import Path
 from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal import FOLDER
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.journaled_database import JournaledDatabase
 from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.opening import DatabaseOpener
@@ -78,7 +79,7 @@ def _copy_file(file: Path, to: Path) -> None:
         if file.suffix == ".sst":
             # Never changed once it is written.
             os.link(file, to / file.name)
-        elif file.is_file() and file.name not in ("LOCK", "SYNCED"):
+        elif file.is_file() and file.name not in ("LOCK", MARK_NAME):
             shutil.copyfile(file, to / file.name)
 
 

@@ -36,3 +36,12 @@ def test_a_mark_that_cannot_be_written_is_no_error(tmp_path):
     mark.advance(2)
     mark.end(3)
     assert mark.read() is None
+
+
+def test_marks_with_different_names_are_independent(tmp_path):
+    first, second = SyncedMark(tmp_path), SyncedMark(tmp_path, "ANOTHER")
+    first.begin(1)
+    second.begin(2)
+    second.remove()
+    assert (first.read(), second.read()) == (Mark(1, was_closed=False), None)
+    first.close()

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from common.disk.synced_mark import NAME as SYNCED
+from common.disk.synced_mark import SyncedMark
+from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal import FOLDER
 from partition_svc.store.journal.journal_file import HEADER_BYTES, file_numbers, file_path
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.reading import ReadLimits
 from tests.support.stores.crash_copies import copied
 from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
@@ -40,7 +42,7 @@ def test_numbers_of_groups_continue_after_the_markers_if_the_journal_ends_before
     for number in file_numbers(journal)[1:]:
         file_path(journal, number).unlink()
     os.truncate(file_path(journal, 1), HEADER_BYTES)
-    (killed / SYNCED).unlink()
+    (killed / MARK_NAME).unlink()
     with opened(killed) as store:
         assert store.sequence > last
         store_batches(store, 20, b"third")
@@ -118,7 +120,7 @@ def test_store_of_a_release_without_a_journal_is_taken_over(older_store):
     with opened(older_store) as store:
         assert read_all(store) == batches_of("plain", range(4))
         assert read_all(store, OTHER_LOG_KEY) == batches_of("compacted", range(2))
-        # Numbers continue after RocksDB's, which SYNCED has.
+        # Numbers continue after RocksDB's, which the mark names.
         assert store.sequence > 21
         store_batches(store, 40, *batches_of("plain", [4]))
         store_batches(
@@ -129,3 +131,26 @@ def test_store_of_a_release_without_a_journal_is_taken_over(older_store):
     with opened(killed) as store:
         assert read_all(store) == batches_of("plain", range(5))
         assert read_all(store, OTHER_LOG_KEY) == batches_of("compacted", range(3))
+
+
+def test_closed_store_that_an_older_release_has_written_to_is_accepted(tmp_path, caplog):
+    path = tmp_path / "data"
+    with opened(path) as store:
+        store_batches(store, 0, b"first")
+    # That release writes to RocksDB's log, and has a mark with RocksDB's numbers.
+    database = Database(path)
+    database.state.put(b"row", b"written")
+    mark = SyncedMark(path)
+    mark.begin(database.sequence + 1000)
+    mark.close()
+    database.close()
+    with opened(path) as store:
+        assert read_all(store) == [b"first"]
+        assert store.reader.row(b"row") == b"written"
+        killed = kill(path)
+    assert "at least 1000 synced changes are LOST" in caplog.text
+    caplog.clear()
+    with opened(killed) as store:
+        assert read_all(store) == [b"first"]
+    # The older mark was reported once.
+    assert "LOST" not in caplog.text

@@ -5,6 +5,7 @@ from common.disk.synced_mark import SyncedMark
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.inspection import inspect
 from partition_svc.store.journal.journal import FOLDER
+from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.journal.truncation import truncate
 from ringlog.cli.store.lost_records import record_lost, require_recovery
 from tests.support.stores.journals import damage_journal, killed_store
@@ -29,7 +30,7 @@ def directory(path):
 @pytest.mark.parametrize("damaged", range(4))
 def test_start_is_refused_from_the_truncation_until_the_loss_is_recorded(path, damaged):
     damage_journal(path, BATCHES[damaged])
-    mark = SyncedMark(path)
+    mark = SyncedMark(path, MARK_NAME)
     report = inspect(path / FOLDER, (0, 0, 0), mark.read().sequence)
     require_recovery(mark, report)
     truncate(path / FOLDER, report.end)
@@ -42,7 +43,7 @@ def test_start_is_refused_from_the_truncation_until_the_loss_is_recorded(path, d
 
 
 def test_recorded_loss_survives_a_kill(path, directory):
-    record_lost(directory, SyncedMark(path))
+    record_lost(directory, SyncedMark(path, MARK_NAME))
     directory.close()
     with opened_database(path):
         pass
@@ -50,7 +51,7 @@ def test_recorded_loss_survives_a_kill(path, directory):
 
 
 def test_disk_that_cannot_be_written_fails(path, directory):
-    (path / "SYNCED").unlink()
-    (path / "SYNCED").mkdir()
-    with pytest.raises(StorageFailed, match="SYNCED cannot be written"):
-        record_lost(directory, SyncedMark(path))
+    (path / MARK_NAME).unlink()
+    (path / MARK_NAME).mkdir()
+    with pytest.raises(StorageFailed, match=f"{MARK_NAME} cannot be written"):
+        record_lost(directory, SyncedMark(path, MARK_NAME))
