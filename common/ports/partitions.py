@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-#: Kafka's `acks`: respond after the WAL is synced (-1), written to the OS (1), or never (0).
+#: Kafka's `acks`: respond after the journal is synced (-1), written to the OS (1), or never (0).
 ACKS_ALL = -1
 ACKS_LEADER = 1
 ACKS_NONE = 0

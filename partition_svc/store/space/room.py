@@ -93,7 +93,7 @@ class Room:
         """Bytes that copies of moving logs may take.
 
         That is less than appends may, so that a copy does not stop the logs served here: twice the
-        reserve stays free, because a copy is for a while in the write-ahead log and in SST files.
+        reserve stays free, because a copy is for a while in the journal and in SST files.
         """
         kept = max(2 * self._reserve_bytes, _MARGIN_BYTES) + unflushed_bytes + flush_bytes
         return max(0, self.free_bytes() - kept)
