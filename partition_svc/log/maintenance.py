@@ -84,7 +84,7 @@ class Maintenance:
                 log.warning("cannot delete logs: %s", error)
 
     async def _delete_unowned(self) -> None:
-        keys = deque(key for key, _ in self._store.heads() if self._registry.is_deleted(key))
+        keys = deque(key for key, _ in self._store.reader.heads() if self._registry.is_deleted(key))
         keys += self._strays.due()
         count = len(keys)
         while keys:

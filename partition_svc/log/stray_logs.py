@@ -37,7 +37,7 @@ class StrayLogs:
         now = asyncio.get_running_loop().time()
         sizes = {
             key: head.size_bytes
-            for key, head in self._store.heads()
+            for key, head in self._store.reader.heads()
             if self._registry.is_stray(key)
         }
         new = sizes.keys() - self._since.keys()

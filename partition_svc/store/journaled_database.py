@@ -39,6 +39,11 @@ class JournaledDatabase:
         return self._journal is not None and self._journal.is_short
 
     @property
+    def is_slow(self) -> bool:
+        """True if `append` should not run on the event loop."""
+        return self._journal is not None and self._journal.is_slow
+
+    @property
     def needs_space(self) -> bool:
         """True if `extend` should be called before the next write."""
         return self._journal is not None and self._journal.needs_space
@@ -53,10 +58,22 @@ class JournaledDatabase:
 
         Raises exceptions of all kinds, and again at each later call.
         """
+        self.append(changes, generation)
+        self.apply(changes, generation)
+
+    def append(self, changes: Sequence[Changes], generation: int) -> None:
+        """The first half of `write`, which may block. Nothing may be written before the second."""
         journal = self._writable_journal()
         try:
-            sequence = journal.append(changes, generation)
-            self.database.write(changes, sequence, generation)
+            journal.append(changes, generation)
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def apply(self, changes: Sequence[Changes], generation: int) -> None:
+        """The second half of `write`."""
+        try:
+            self.database.write(changes, self.sequence, generation)
         except Exception as error:
             self._failure = error
             raise

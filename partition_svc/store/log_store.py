@@ -7,7 +7,7 @@ meanwhile. `keys.py` describes the keys and values.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,9 +19,6 @@ from partition_svc.store.journaled_database import JournaledDatabase
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GENERATIONS,
-    HEADS,
-    INCOMING,
-    CopyMarker,
     LogHead,
     generation_key,
     head_key,
@@ -38,9 +35,9 @@ log = logging.getLogger(__name__)
 
 
 class LogStore:
-    """The RocksDB store of a data directory. `reader` serves all reads, also after a failed write.
+    """The store of a data directory. `reader` serves all reads, also after a failed write.
 
-    `recover` replaces `reader` and `reclaimer`. `room` describes the free space of the disk;
+    `journaled` is RocksDB with its journal. `recover` replaces it, `reader` and `reclaimer`. `room` describes the free space of the disk;
     `identity` the directory and how often it was opened.
     """
 
@@ -74,7 +71,7 @@ class LogStore:
         self.read_failures = ReadFailures(self._opening.read_error)
         try:
             self._use(self._opening.first())
-            self.identity = identify(self._journaled, self.generation)
+            self.identity = identify(self.journaled, self.generation)
         except BaseException:
             self._opening.close()
             raise
@@ -86,7 +83,7 @@ class LogStore:
 
     @property
     def is_writable(self) -> bool:
-        return self._journaled.is_writable
+        return self.journaled.is_writable
 
     @property
     def is_generation_full(self) -> bool:
@@ -96,12 +93,12 @@ class LogStore:
     @property
     def must_pause(self) -> bool:
         """True if `roll` or `extend_journal` should be called before the next write."""
-        return self._journaled.needs_space or self._open_generation.is_full
+        return self.journaled.needs_space or self._open_generation.is_full
 
     @property
     def sequence(self) -> int:
         """Number of the last atomic write: grows by one with each."""
-        return self._journaled.sequence
+        return self.journaled.sequence
 
     @property
     def is_behind(self) -> bool:
@@ -111,7 +108,7 @@ class LogStore:
     @property
     def is_full(self) -> bool:
         """True if appends must be refused because only the space reserved for deleting is left."""
-        return self._journaled.is_short or self.room.is_short(self._database.unflushed_bytes)
+        return self.journaled.is_short or self.room.is_short(self._database.unflushed_bytes)
 
     @property
     def has_room_to_clean(self) -> bool:
@@ -134,7 +131,23 @@ class LogStore:
         """
         self._open_generation.add(appended_bytes, write.compacted_bytes, write.puts())
         with self._write_failures:
-            self._journaled.write(write.changes, self.generation)
+            self.journaled.write(write.changes, self.generation)
+        self.room.on_written(appended_bytes)
+
+    def append(self, write: AtomicWrite, appended_bytes: int) -> None:
+        """The first half of `write`, which waits for a busy disk. Only `apply` may follow.
+
+        Raises:
+            StorageFailed
+        """
+        self._open_generation.add(appended_bytes, write.compacted_bytes, write.puts())
+        with self._write_failures:
+            self.journaled.append(write.changes, self.generation)
+
+    def apply(self, write: AtomicWrite, appended_bytes: int) -> None:
+        """The second half of `write`, on the event loop. Raises `StorageFailed`."""
+        with self._write_failures:
+            self.journaled.apply(write.changes, self.generation)
         self.room.on_written(appended_bytes)
 
     def check(self) -> None:
@@ -148,30 +161,8 @@ class LogStore:
             StorageFailed: what was written since the last sync may not survive.
         """
         with self._sync_failures:
-            sequence = self._journaled.sync()
+            sequence = self.journaled.sync()
         self._opening.mark.advance(sequence)
-
-    @property
-    def needs_space(self) -> bool:
-        """True if `extend_journal` should be called before the next write."""
-        return self._journaled.needs_space
-
-    def extend_journal(self) -> None:
-        """Allocates disk space for the next writes; see `is_full` for its failure. Blocks."""
-        self._journaled.extend()
-
-    @property
-    def has_old_journal(self) -> bool:
-        """True if `remove_old_journal` may free space of ended generations."""
-        return self._journaled.has_old_files
-
-    def remove_old_journal(self) -> None:
-        """Removes the journal's files of generations that are flushed. Blocks.
-
-        Raises:
-            StorageFailed
-        """
-        self._journaled.remove_flushed()
 
     def roll(self, *, wait: bool = False) -> None:
         """Begins the next generation: the memtables are handed over to be flushed. Blocks.
@@ -180,7 +171,7 @@ class LogStore:
             StorageFailed
         """
         with self._flush_failures:
-            self._journaled.roll(wait=wait)
+            self.journaled.roll(wait=wait)
         self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
@@ -260,19 +251,9 @@ class LogStore:
         """Cancels a `rewrite` in another thread. Only `close` may follow."""
         self._database.stop_compacting()
 
-    def heads(self) -> Iterator[tuple[bytes, LogHead]]:
-        """Log key and head of every log that was ever written to."""
-        for key, row in self.reader.rows(HEADS, HEADS + b"\xff" * 21):
-            yield key[1:], LogHead.unpack(row)
-
     def head(self, log_key: bytes) -> LogHead:
         row = self.reader.row(head_key(log_key))
         return LogHead() if row is None else LogHead.unpack(row)
-
-    def incoming(self) -> Iterator[tuple[bytes, CopyMarker]]:
-        """Log key and copy marker of every log that is, or was until now, the copy of a move."""
-        for key, row in self.reader.rows(INCOMING, INCOMING + b"\xff" * 21):
-            yield key[1:], CopyMarker.unpack(row)
 
     def recover(self) -> None:
         """Opens the database again after a failure, read-only if it cannot be written. Blocks.
@@ -281,7 +262,7 @@ class LogStore:
             StorageFailed: it cannot be written yet; reads still work.
         """
         try:
-            database, failure = self._opening.again(self._journaled, self.identity, self.room)
+            database, failure = self._opening.again(self.journaled, self.identity, self.room)
             self._use(database)
         except StorageFailed:
             raise
@@ -301,13 +282,13 @@ class LogStore:
                 # The next start has nothing to replay.
                 self.sync()
                 self.roll(wait=True)
-                self.remove_old_journal()
+                self.journaled.remove_flushed()
                 self._opening.mark.end(self.sequence)
-        self._journaled.close()
+        self.journaled.close()
         self._opening.close()
 
     def _use(self, journaled: JournaledDatabase) -> None:
-        self._journaled = journaled
+        self.journaled = journaled
         self._database = database = journaled.database
         self.reader = LogReader(database, self.read_failures)
         self.reclaimer = Reclaimer(database, self.reader, flush_bytes=self._flush_bytes)

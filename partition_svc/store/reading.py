@@ -11,7 +11,11 @@ from rocksdict import RdictIter
 
 from partition_svc.store.database import Database
 from partition_svc.store.keys import (
+    HEADS,
+    INCOMING,
     LAST,
+    CopyMarker,
+    LogHead,
     batch_prefix,
     compacted_key,
     epoch_key,
@@ -164,6 +168,16 @@ class LogReader:
         """
         row = self.last_row(time_key(log, 0, 0), time_key(log, timestamp, 0))
         return -1 if row is None else unpack_time_key(row[0])[1]
+
+    def heads(self) -> Iterator[tuple[bytes, LogHead]]:
+        """Log key and head of every log that was ever written to."""
+        for key, row in self.rows(HEADS, HEADS + b"\xff" * 21):
+            yield key[1:], LogHead.unpack(row)
+
+    def incoming(self) -> Iterator[tuple[bytes, CopyMarker]]:
+        """Log key and copy marker of every log that is, or was until now, the copy of a move."""
+        for key, row in self.rows(INCOMING, INCOMING + b"\xff" * 21):
+            yield key[1:], CopyMarker.unpack(row)
 
     def rows(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows of state with start <= key < end, in the order of keys."""

@@ -10,7 +10,9 @@ commits of one batch each, row by row.
 from collections import deque
 from collections.abc import Iterator
 
+from partition_svc.log.commit.disk_thread import DiskThread
 from partition_svc.log.staged_batch import AppendReply, CommittableLog, StagedBatch
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.log_store import LogStore
 
 
@@ -62,12 +64,25 @@ class CommitBatch:
         Raises:
             StorageFailed
         """
-        if not self._by_log:
-            return
+        if self._by_log:
+            store.write(self._changes(store), self._size_bytes)
+            self._on_written()
+
+    async def write_in_thread(self, store: LogStore, disk: DiskThread) -> None:
+        """The same while the disk is slow: the event loop does not wait for it."""
+        if self._by_log:
+            changes = self._changes(store)
+            await disk.run(lambda: store.append(changes, self._size_bytes))
+            store.apply(changes, self._size_bytes)
+            self._on_written()
+
+    def _changes(self, store: LogStore) -> AtomicWrite:
         changes, generation = store.new_write(), store.generation
         for log, staged in self._by_log.items():
             log.write(changes, staged, generation)
-        store.write(changes, self._size_bytes)
+        return changes
+
+    def _on_written(self) -> None:
         for log, staged in self._by_log.items():
             log.on_written(staged)
 

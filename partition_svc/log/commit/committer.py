@@ -2,11 +2,12 @@
 
 A loop without a timer: batches that are staged during one commit form the next.
 
-1. One unsynced write, on the event loop: it is short, and holds the GIL anyway.
+1. One unsynced write, on the event loop, because it is short. While the kernel holds writers back
+   for a busy disk it is in the thread.
 2. acks=1 is answered, and batches that need no sync become readable.
 3. If the commit has acks=all: one sync in a thread, which releases the GIL. Then acks=all is
-   answered, and its batches become readable. The next commit is written only after the sync: a
-   write during it would block inside RocksDB, and with it the event loop.
+   answered, and its batches become readable. The next commit is written after the sync; appends
+   gather meanwhile, which makes commits large without a linger time.
 """
 
 import asyncio
@@ -106,14 +107,14 @@ class Committer:
                 else:
                     await self._wait_for_work()
                 if self._committing is None:
-                    self._commit_queue()
+                    await self._commit_or_wait_for_disk()
                 if self._committing is not None:
                     await self._sync_batch(self._committing)
                 # One task at a time, so that appends wait for one at most.
                 if self._tasks:
                     await self._run_task(self._tasks.popleft())
-                if self._store.needs_space:
-                    await self._disk.run(self._store.extend_journal)
+                if self._store.journaled.needs_space:
+                    await self._disk.run(self._store.journaled.extend)
                 if self._store.is_generation_full:
                     await self._roll()
         except StorageFailed as error:
@@ -161,7 +162,7 @@ class Committer:
         wake_up = self._wake_up
         if wake_up is None or wake_up.done():
             return
-        if not self._tasks:
+        if not self._tasks and not self._store.journaled.is_slow:
             try:
                 self._commit_queue()
             except Exception as error:  # noqa: BLE001 - it ends `commit_until_failure`
@@ -172,11 +173,37 @@ class Committer:
         if not is_done or self._store.must_pause:
             self._wake()
 
+    async def _commit_or_wait_for_disk(self) -> None:
+        """Writes in the disk thread while the kernel holds writers back, which may take 0.1 s."""
+        if not self._store.journaled.is_slow:
+            self._commit_queue()
+            return
+        self._refuse_if_full()
+        batch = self._take_batch()
+        await batch.write_in_thread(self._store, self._disk)
+        self._on_written(batch)
+
     def _commit_queue(self) -> None:
+        """Writes queued batches; `_committing` is set if they must be synced."""
+        self._refuse_if_full()
+        batch = self._take_batch()
+        batch.write(self._store)
+        self._on_written(batch)
+
+    def _take_batch(self) -> CommitBatch:
+        self.batch_number += 1
+        batch = self._committing = CommitBatch(self._queue, _COMMIT_BYTES_MAX)
+        return batch
+
+    def _on_written(self, batch: CommitBatch) -> None:
+        batch.acknowledge_written()
+        if batch.is_acknowledged:
+            self._committing = None
+
+    def _refuse_if_full(self) -> None:
         # While the disk is full only coordinators append.
         if self._queue and not self.is_full.is_set() and self._has_no_room():
             self._refuse_for_full_disk()
-        self._write_batch()
 
     def _notify_idle(self) -> None:
         if self._idle is not None and not self._idle.done():
@@ -186,15 +213,6 @@ class Committer:
         wake_up, self._wake_up = self._wake_up, None
         if wake_up is not None and not wake_up.done():
             wake_up.set_result(None)
-
-    def _write_batch(self) -> None:
-        """Writes queued batches; `_committing` is set if they must be synced."""
-        self.batch_number += 1
-        batch = self._committing = CommitBatch(self._queue, _COMMIT_BYTES_MAX)
-        batch.write(self._store)
-        batch.acknowledge_written()
-        if batch.is_acknowledged:
-            self._committing = None
 
     async def _sync_batch(self, batch: CommitBatch) -> None:
         await self._disk.run(self._store.sync)

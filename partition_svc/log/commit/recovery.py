@@ -81,7 +81,7 @@ class Recovery:
             # No event reports free space.
             while self._committer.is_full.is_set() and self._is_full():
                 await asyncio.sleep(_ROOM_PAUSE_S)
-                await self._disk.run(self._store.extend_journal)
+                await self._disk.run(self._store.journaled.extend)
             # If the store has failed meanwhile, `run` recovers it.
             if self._committer.is_full.is_set():
                 self._committer.resume()
@@ -92,9 +92,9 @@ class Recovery:
         while True:
             # No event reports the end of a flush.
             await asyncio.sleep(_FLUSH_PAUSE_S)
-            if self._store.has_old_journal and self._committer.failure is None:
+            if self._store.journaled.has_old_files and self._committer.failure is None:
                 try:
-                    await self._disk.run(self._store.remove_old_journal)
+                    await self._disk.run(self._store.journaled.remove_flushed)
                 except StorageFailed as error:
                     log.warning("%s", error)
 

@@ -25,7 +25,7 @@ class CopyMarkers:
     def reload(self) -> None:
         """Reads all markers from the store."""
         self.by_log.clear()
-        for key, marker in self._store.incoming():
+        for key, marker in self._store.reader.incoming():
             # Batches of a later epoch were appended here, so the log is no copy: its marker is of
             # a move that an earlier release has cancelled.
             is_whole = marker.is_whole or self._store.head(key).leader_epoch > marker.leader_epoch

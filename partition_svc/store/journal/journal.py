@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from partition_svc.store.atomic_write import FAMILY_COUNT, Changes
@@ -26,10 +27,13 @@ from partition_svc.store.journal.record import encode
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "journal"
+#: A write to the page cache takes some microseconds, 1 ms for 4 MB.
+_SLOW_S: Final = 0.005
+_SLOW_PAUSE_S: Final = 1.0
 
 
 class Journal:
-    """Open for appending. Only `append` runs on the event loop, the rest in the disk thread."""
+    """Open for appending. `append` may run on the event loop, the rest in the disk thread."""
 
     def __init__(
         self, directory: Path, *, epoch: int, last_sequence: int, chunk_bytes: int
@@ -48,6 +52,7 @@ class Journal:
         self.sequence = last_sequence
         #: True if the disk has no room for the next chunk.
         self.is_short = False
+        self._slow_until = 0.0
         self._pending = PendingFlushes(FAMILY_COUNT)
         numbers = file_numbers(directory)
         self._oldest = numbers[0] if numbers else 1
@@ -61,9 +66,18 @@ class Journal:
         """
         sequence = self.sequence + 1
         buffers, size = encode(sequence, self._epoch, generation, changes)
+        began = monotonic()
         self._file.append(buffers, size)
+        ended = monotonic()
+        if ended - began > _SLOW_S:
+            self._slow_until = ended + _SLOW_PAUSE_S
         self.sequence = sequence
         return sequence
+
+    @property
+    def is_slow(self) -> bool:
+        """True if an append was slow lately: the kernel holds writers back for a busy disk."""
+        return self._slow_until > 0 and monotonic() < self._slow_until
 
     def sync(self) -> int:
         """Makes all groups durable that are written now; returns the number of the last.

@@ -36,7 +36,7 @@ def run(test):
 
 
 def heads(core):
-    return dict(core._store.heads())
+    return dict(core._store.reader.heads())
 
 
 def test_the_data_of_a_deleted_topic_is_deleted_and_its_space_freed(tmp_path):

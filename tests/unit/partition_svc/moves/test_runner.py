@@ -74,7 +74,7 @@ async def assert_all_stored(core, *producers):
 
 
 def heads(member):
-    return dict(member.store.heads())
+    return dict(member.store.reader.heads())
 
 
 def test_a_log_moves_during_appends_without_losing_duplicating_or_reordering_batches(tmp_path):

@@ -44,7 +44,7 @@ def points(monkeypatch):
 
 
 def heads_of(member):
-    return dict(member.store.heads())
+    return dict(member.store.reader.heads())
 
 
 async def wait_until_moved(ring):

@@ -92,7 +92,7 @@ def test_heads_has_the_heads_of_all_logs(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x", log=OTHER_LOG_KEY)
         store_batches(store, 0, b"xx")
-        assert dict(store.heads()) == {
+        assert dict(store.reader.heads()) == {
             LOG_KEY: LogHead(0, 10, 2),
             OTHER_LOG_KEY: LogHead(0, 10, 1),
         }
@@ -216,4 +216,4 @@ def test_a_sync_and_a_deleted_head_are_written(tmp_path):
         write = store.new_write()
         write.delete(head_key(LOG_KEY))
         store.write(write, 0)
-        assert list(store.heads()) == []
+        assert list(store.reader.heads()) == []

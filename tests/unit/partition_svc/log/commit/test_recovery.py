@@ -154,7 +154,7 @@ def test_a_topic_can_be_deleted_while_the_disk_is_full(tmp_path):
             await fill(core)
             core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[TOPIC_ID]))
             assert (await fetch(core)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
-        await until(lambda: core._recovery.is_readable and not list(core._store.heads()))
+        await until(lambda: core._recovery.is_readable and not list(core._store.reader.heads()))
 
     run(test, tmp_path)
 

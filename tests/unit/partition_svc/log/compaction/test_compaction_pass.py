@@ -235,7 +235,7 @@ def test_a_log_that_is_deleted_during_a_pass_stays_deleted(tmp_path):
             core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
             with pytest.raises(CompactionInterrupted):
                 await pass_task
-            await until(lambda: not dict(core._store.heads()))
+            await until(lambda: not dict(core._store.reader.heads()))
             assert (await fetch(core)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
 
     run(test)

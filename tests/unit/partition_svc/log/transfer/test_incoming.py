@@ -222,8 +222,8 @@ def test_deleted_copy_does_not_return_with_queued_batches(tmp_path):
             with pytest.raises(StorageFailed):
                 await core.incoming.add(copy, batch_at(1))
             assert read_all(core) == []
-            assert not list(core._store.incoming())
-            assert dict(core._store.heads()) == {}
+            assert not list(core._store.reader.incoming())
+            assert dict(core._store.reader.heads()) == {}
 
     run(test)
 
@@ -301,7 +301,7 @@ def test_markers_are_those_of_the_store_after_a_move_is_cancelled(
             await core._committer.run_exclusive(lambda: None)
             assert core.incoming.markers == {
                 LogId(OTHER_TOPIC_ID, int.from_bytes(key[-4:], "big")): marker
-                for key, marker in core._store.incoming()
+                for key, marker in core._store.reader.incoming()
             }
 
     run(test)
@@ -315,7 +315,7 @@ def test_queued_task_of_a_cancelled_move_never_runs(tmp_path, monkeypatch):
             await asyncio.wait([moving])
             assert cancelled.has_cancelled
             await core._committer.run_exclusive(lambda: None)
-            assert not list(core._store.incoming())
+            assert not list(core._store.reader.incoming())
 
     run(test)
 
@@ -352,7 +352,7 @@ def test_a_copy_from_before_a_recovery_cannot_be_completed(tmp_path):
             ):
                 with pytest.raises(StorageFailed):
                     await change
-            assert dict(core._store.incoming()) == {KEY: CopyMarker(1, 5)}
+            assert dict(core._store.reader.incoming()) == {KEY: CopyMarker(1, 5)}
             assert not list(core._store.reader.producers(KEY))
 
     run(test)
@@ -377,6 +377,6 @@ def test_a_marker_left_by_an_earlier_release_does_not_make_a_log_a_copy(tmp_path
             await core.delete_log(LOG)
             assert len(await read_everything(core, LOG)) == 1
             await core.incoming.promote(LOG)
-            assert not list(core._store.incoming())
+            assert not list(core._store.reader.incoming())
 
     run(test)

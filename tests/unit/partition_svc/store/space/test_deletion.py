@@ -55,7 +55,7 @@ def test_delete_log_removes_all_rows_of_the_log_and_none_of_its_neighbour(tmp_pa
         assert list(store.reader.segments(LOG_KEY)) == []
         assert list(store.reader.producers(LOG_KEY)) == []
         assert store.reader.offset_before_time(LOG_KEY, 5) == -1
-        assert [key for key, _ in store.heads()] == [OTHER_LOG_KEY]
+        assert [key for key, _ in store.reader.heads()] == [OTHER_LOG_KEY]
         assert list(store.reader.producers(OTHER_LOG_KEY)) == [(1, b"")]
         run = store.reader.read(OTHER_LOG_KEY, 0, 100, EVERYTHING)
         assert [len(batch) for batch in run.batches] == [50, 50, 50]
@@ -94,7 +94,7 @@ def test_many_logs_are_deleted_in_one_write_and_counted_together(tmp_path):
     with opened(tmp_path) as store:
         fill(store, log_bytes=100, other_bytes=50, generations=2)
         store.delete_logs([LOG_KEY, OTHER_LOG_KEY])
-        assert list(store.heads()) == []
+        assert list(store.reader.heads()) == []
         assert [deleted_bytes(store, generation) for generation in (0, 1)] == [
             (150, 150),
             (150, 150),
