@@ -83,7 +83,7 @@ async def _fill(core: LocalPartitions, *, batch: bytes, count: int, partitions: 
 
 def written_bytes(store: LogStore) -> dict[str, int]:
     """Bytes that RocksDB wrote, by reason."""
-    text = store.statistics()
+    text = store.journaled.database.statistics()
     names = {"WAL": "wal.bytes", "flush": "flush.write.bytes", "compaction": "compact.write.bytes"}
     return {
         reason: int(found[1])

@@ -11,7 +11,7 @@ from partition_svc.store.atomic_write import Changes
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal import Journal
-from partition_svc.store.journal.record import Group
+from partition_svc.store.journal.record import ChangeGroup
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class ReplayTarget:
         self._database = database
         self._generation: int | None = None
 
-    def apply(self, group: Group) -> None:
+    def apply(self, group: ChangeGroup) -> None:
         if self._generation not in (None, group.generation):
             self._database.flush(wait=True)
         self._generation = group.generation

@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 class LogStore:
     """The store of a data directory. `reader` serves all reads, also after a failed write.
 
-    `journaled` is RocksDB with its journal. `recover` replaces it, `reader` and `reclaimer`. `room` describes the free space of the disk;
-    `identity` the directory and how often it was opened.
+    `journaled` is RocksDB with its journal; `recover` replaces it, `reader` and `reclaimer`.
+    `room` describes the free space of the disk, `identity` the directory and its openings.
     """
 
     def __init__(
@@ -129,10 +129,8 @@ class LogStore:
         Raises:
             StorageFailed: nothing of it is stored.
         """
-        self._open_generation.add(appended_bytes, write.compacted_bytes, write.puts())
-        with self._write_failures:
-            self.journaled.write(write.changes, self.generation)
-        self.room.on_written(appended_bytes)
+        self.append(write, appended_bytes)
+        self.apply(write, appended_bytes)
 
     def append(self, write: AtomicWrite, appended_bytes: int) -> None:
         """The first half of `write`, which waits for a busy disk. Only `apply` may follow.
@@ -172,7 +170,7 @@ class LogStore:
         """
         with self._flush_failures:
             self.journaled.roll(wait=wait)
-        self._begin_generation(self.generation + 1)
+        self._open_generation = OpenGeneration(self.generation + 1, self._flush_bytes)
 
     def delete_log(self, log_key: bytes) -> None:
         """Deletes one log; see `delete_logs`."""
@@ -271,10 +269,6 @@ class LogStore:
         if failure is not None:
             raise StorageFailed(failure)
 
-    def statistics(self) -> str:
-        """RocksDB's counters as text; empty without `with_statistics`."""
-        return self._database.statistics()
-
     def close(self) -> None:
         """Flushes, closes and unlocks the directory. Blocks. Closing twice is no error."""
         if self.is_writable:
@@ -294,10 +288,8 @@ class LogStore:
         self.reclaimer = Reclaimer(database, self.reader, flush_bytes=self._flush_bytes)
         last = self.reader.last_row(GENERATIONS, generation_key(COMPACTED_BIT))
         # Opening flushes the recovered memtables, so a generation never continues after it.
-        self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
-
-    def _begin_generation(self, generation: int) -> None:
-        self._open_generation = OpenGeneration(generation, self._flush_bytes)
+        number = 0 if last is None else int.from_bytes(last[0][1:], "big") + 1
+        self._open_generation = OpenGeneration(number, self._flush_bytes)
 
     def _note_replaced(
         self, write: AtomicWrite, added: Counter[int], deleted: Counter[int]

@@ -17,7 +17,7 @@ from partition_svc.store.journal.journal_file import (
     file_path,
 )
 from partition_svc.store.journal.record import HEADER_BYTES as RECORD_HEADER_BYTES
-from partition_svc.store.journal.record import Group, RecordHead, decode
+from partition_svc.store.journal.record import ChangeGroup, RecordHead, decode
 
 #: The mark of synced groups, beside the folder. That of RocksDB's log is `SYNCED`.
 MARK_NAME: Final = "SYNCED-JOURNAL"
@@ -52,7 +52,7 @@ class JournalReader:
         #: The largest epoch of a file.
         self.epoch = 0
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> Iterator[ChangeGroup]:
         """All groups that can be read, in order, up to the first that is missing.
 
         Raises:
@@ -72,7 +72,9 @@ class JournalReader:
             if self.end.expected_sequence > self.end.sequence + 1:
                 return
 
-    def _groups(self, path: Path, header: FileHeader, following: int | None) -> Iterator[Group]:
+    def _groups(
+        self, path: Path, header: FileHeader, following: int | None
+    ) -> Iterator[ChangeGroup]:
         sequence, position = self.end.sequence, HEADER_BYTES
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             file.seek(position)
@@ -136,7 +138,7 @@ def _without_leftovers(numbers: list[int]) -> list[int]:
     return numbers[max(first, 0) :]
 
 
-def _next_group(file: BinaryIO, left: int) -> Group | None:
+def _next_group(file: BinaryIO, left: int) -> ChangeGroup | None:
     """The group at the position of `file`, where `left` bytes are left; None for no whole one."""
     head = file.read(RECORD_HEADER_BYTES)
     if len(head) < RECORD_HEADER_BYTES:

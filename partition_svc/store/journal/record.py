@@ -32,7 +32,7 @@ _LARGE_PART_BYTES: Final = 4 << 10
 _BUFFERS_MAX: Final = 1000
 
 
-class Group(NamedTuple):
+class ChangeGroup(NamedTuple):
     """One record: the changes of an atomic write in the generation that was open then."""
 
     sequence: int
@@ -88,12 +88,12 @@ class RecordHead(NamedTuple):
         return cls(*_CRC.unpack_from(data), *_HEAD.unpack_from(data, _CRC.size))
 
 
-def decode(head: bytes, body: bytes) -> Group | None:
+def decode(head: bytes, body: bytes) -> ChangeGroup | None:
     """Decodes a record; None if it is not whole or damaged."""
     fields = RecordHead.unpack(head)
     if len(body) != fields.size_bytes or crc32c(body, crc32c(head[_CRC.size :])) != fields.checksum:
         return None
-    return Group(fields.sequence, fields.epoch, fields.generation, _decode_changes(body))
+    return ChangeGroup(fields.sequence, fields.epoch, fields.generation, _decode_changes(body))
 
 
 def _decode_changes(body: bytes) -> list[Changes]:

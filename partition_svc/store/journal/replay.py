@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from partition_svc.store.atomic_write import Changes
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.reading import JournalEnd, JournalReader
-from partition_svc.store.journal.record import Group
+from partition_svc.store.journal.record import ChangeGroup
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Replayed(NamedTuple):
 def replay(
     directory: Path,
     markers: Sequence[int],
-    apply: Callable[[Group], None],
+    apply: Callable[[ChangeGroup], None],
     *,
     synced_sequence: int,
     shown: Path,
@@ -72,7 +72,7 @@ def replay(
     return Replayed(end, reader.epoch, applied, size)
 
 
-def missing_changes(group: Group, markers: Sequence[int]) -> list[Changes]:
+def missing_changes(group: ChangeGroup, markers: Sequence[int]) -> list[Changes]:
     """The changes of a group to families whose marker is smaller: RocksDB lacks them."""
     return [run for run in group.changes if group.sequence > markers[run[0]]]
 

@@ -9,6 +9,7 @@ KEYS = [log_key(bytes([number]) * 16, number) for number in range(3)]
 class Store:
     def __init__(self):
         self.keys = list(KEYS)
+        self.reader = self
 
     def heads(self):
         return [(key, LogHead(size_bytes=5)) for key in self.keys]

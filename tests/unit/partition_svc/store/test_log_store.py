@@ -203,10 +203,10 @@ def check_repeatedly(store):
 def test_statistics_are_available_if_enabled(tmp_path):
     store = LogStore(tmp_path, with_statistics=True)
     store_batches(store, 0, b"x" * 1000)
-    assert "rocksdb.wal.bytes" in store.statistics()
+    assert "rocksdb.wal.bytes" in store.journaled.database.statistics()
     store.close()
     with opened(tmp_path) as store:
-        assert store.statistics() == ""
+        assert store.journaled.database.statistics() == ""
 
 
 def test_a_sync_and_a_deleted_head_are_written(tmp_path):

@@ -1,4 +1,6 @@
 import asyncio
+import threading
+from time import monotonic
 
 import pytest
 
@@ -97,9 +99,10 @@ def test_a_duplicate_with_acks_all_is_synced_without_a_write(run):
 def test_many_queued_bytes_are_written_in_several_commits(run):
     async def test(core, monkeypatch):
         sizes = []
-        write = core._store.write
+        apply = core._store.apply
+        # Every commit ends with it, also one that is written in the disk thread.
         monkeypatch.setattr(
-            core._store, "write", lambda changes, size: (sizes.append(size), write(changes, size))
+            core._store, "apply", lambda changes, size: (sizes.append(size), apply(changes, size))
         )
         await one_by_one(core, [batch(size=500_000) for _ in range(40)])
         assert len(sizes) > 3
@@ -279,5 +282,28 @@ def test_full_disk_refuses_appends_and_runs_exclusive_tasks(run):
             assert len(await read_everything(core)) == 1
         await until(lambda: core._committer.refusal is None)
         assert (await append(core, batch()))[0].base_offset == 1
+
+    run(test)
+
+
+def test_commits_wait_in_the_disk_thread_while_the_disk_is_slow(run):
+    async def test(core, monkeypatch):
+        journal = core._store.journaled._journal
+        journal._slow_until = monotonic() + 60
+        is_writing, may_write = threading.Event(), threading.Event()
+        append_to_file = journal._file.append
+
+        def append_when_allowed(*record):
+            is_writing.set()
+            assert may_write.wait(10)
+            append_to_file(*record)
+
+        monkeypatch.setattr(journal._file, "append", append_when_allowed)
+        appended = asyncio.ensure_future(append(core, batch()))
+        # On the event loop the write would never be allowed.
+        assert await asyncio.to_thread(is_writing.wait, 60)
+        may_write.set()
+        await appended
+        assert len(await read_everything(core)) == 1
 
     run(test)

@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from partition_svc.store.atomic_write import DELETE, DELETE_RANGE, PUT, STATE
-from partition_svc.store.journal.record import HEADER_BYTES, Group, RecordHead, decode, encode
+from partition_svc.store.journal.record import HEADER_BYTES, ChangeGroup, RecordHead, decode, encode
 
 BATCHES, COMPACTED = 1, 2
 #: All kinds in all families; a run follows another of its family, as in a real write.
@@ -42,12 +42,12 @@ def decoded(record):
 )
 def test_decoding_returns_the_encoded_group(changes):
     expected = [run for run in changes if run[2]]
-    assert decoded(encoded(changes)) == Group(5, 2, 7, expected)
+    assert decoded(encoded(changes)) == ChangeGroup(5, 2, 7, expected)
 
 
 def test_fields_of_a_record_keep_their_largest_values():
     record = encoded(CHANGES, sequence=(1 << 64) - 1, epoch=(1 << 32) - 1, generation=1 << 31)
-    assert decoded(record) == Group((1 << 64) - 1, (1 << 32) - 1, 1 << 31, CHANGES)
+    assert decoded(record) == ChangeGroup((1 << 64) - 1, (1 << 32) - 1, 1 << 31, CHANGES)
     head = RecordHead.unpack(record[:HEADER_BYTES])
     assert head.size_bytes == len(record) - HEADER_BYTES
 
