@@ -238,6 +238,8 @@ class LogStore:
             self._database.write_unmarked(write.changes)
         with self._flush_failures:
             self._database.flush(wait=True)
+        # On a full disk this runs for one generation after another.
+        self.journaled.remove_flushed()
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""

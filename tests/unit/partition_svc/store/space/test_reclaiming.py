@@ -255,3 +255,14 @@ def settle(store: LogStore) -> None:
         ),
         what="the end of compactions",
     )
+
+
+def test_writing_tombstones_leaves_no_old_file_of_the_journal(tmp_path):
+    """Each rewrite begins a file: on a full disk many in a row would leave no room for the next."""
+    with opened(tmp_path) as store:
+        fill(store, log_bytes=1000, other_bytes=10)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        assert store.journaled.has_old_files
+        store.write_tombstones(store.find_reclaimable())
+        assert not store.journaled.has_old_files
