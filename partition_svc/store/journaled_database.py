@@ -4,6 +4,7 @@ A group is in the journal first. If that fails, RocksDB has nothing of it; if Ro
 afterwards, opening both again applies it. Either way nothing may be written before that.
 """
 
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -90,9 +91,17 @@ class JournaledDatabase:
             raise
 
     def roll(self, *, wait: bool) -> None:
-        """Begins a file of the journal, and hands the memtables over to be flushed. Blocks."""
-        self._writable_journal().begin_file(self.database.changed_families)
-        self.database.flush(wait=wait)
+        """Begins a file of the journal, and hands the memtables over to be flushed. Blocks.
+
+        Raises exceptions of all kinds, and again at each later call.
+        """
+        journal = self._writable_journal()
+        try:
+            journal.begin_file(self.database.changed_families)
+            self.database.flush(wait=wait)
+        except Exception as error:
+            self._failure = error
+            raise
 
     def extend(self) -> None:
         """Allocates space of the journal in advance. Blocks."""
@@ -101,12 +110,16 @@ class JournaledDatabase:
 
     def remove_flushed(self) -> None:
         """Removes the journal's files that are not needed any more. Blocks."""
-        if self._journal is not None:
+        # After a failure it is not known which memtables were handed over.
+        if self._journal is not None and self._failure is None:
             self._journal.remove_flushed(self.database.immutable_memtables)
 
     def close(self) -> None:
-        """Closes both, without a flush: the next opening replays. Never fails."""
+        """Closes both. Never fails."""
         if self._journal is not None:
+            # RocksDB flushes now, and must have nothing that the journal could lose.
+            with contextlib.suppress(Exception):
+                self._journal.sync()
             self._journal.close()
         self.database.close()
 

@@ -6,7 +6,6 @@ generation. When all column families are flushed past a file, it is removed.
 [ADR 8]: docs/adr/0008-journal.md
 """
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +17,12 @@ from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal_file import (
     FileHeader,
     JournalFile,
+    NoRoomForFile,
     file_numbers,
     file_path,
 )
 from partition_svc.store.journal.pending_flushes import PendingFlushes
 from partition_svc.store.journal.record import encode
-
-log = logging.getLogger(__name__)
 
 FOLDER: Final = "journal"
 #: A write to the page cache takes some microseconds, 1 ms for 4 MB.
@@ -110,11 +108,12 @@ class Journal:
         Call it before the memtables of `families`, the changed ones, are handed over.
 
         Raises:
-            OSError: the file could not be synced.
+            OSError: this file or the next could not be synced. A header of the next may be on the
+                disk, so nothing may be appended any more.
         """
         self._file.sync()
         before = self._file
-        with suppress(OSError):
+        with suppress(NoRoomForFile):
             self._file = self._create(before.number + 1)
             before.close()
         self._pending.hand_over(families, before.number)

@@ -52,16 +52,20 @@ def file_numbers(directory: Path) -> list[int]:
     return sorted(int(path.stem) for path in directory.glob(f"*{SUFFIX}") if path.stem.isdigit())
 
 
+class NoRoomForFile(OSError):
+    """Raised when the disk has no room for another file. No header of it was written."""
+
+
 class JournalFile:
     """A file that records are appended to. All methods raise `OSError`.
 
-    `append` and `sync` may run in different threads at the same time.
+    `append` may run at the same time as `allocate` or `sync` in another thread.
     """
 
     def __init__(self, path: Path, number: int, header: FileHeader, *, reserve_bytes: int) -> None:
         """Creates the file durably, with `reserve_bytes` allocated. Blocks on disk.
 
-        No file is left if that fails.
+        No file is left if that fails. Raises `NoRoomForFile`, or another `OSError`.
         """
         self.number = number
         self.path = path
@@ -69,7 +73,10 @@ class JournalFile:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             self._position = 0
-            self.allocate(reserve_bytes)
+            try:
+                self.allocate(reserve_bytes)
+            except OSError as error:
+                raise NoRoomForFile(*error.args) from error
             self.append([header.pack()], HEADER_BYTES)
             os.fsync(self._fd)
             sync_directory(path.parent)
@@ -85,8 +92,10 @@ class JournalFile:
 
     def allocate(self, size_bytes: int) -> None:
         """Allocates more space behind what is allocated. Blocks."""
+        end = self._allocated + size_bytes
         os.posix_fallocate(self._fd, self._allocated, size_bytes)
-        self._allocated += size_bytes
+        # Another thread may have allocated meanwhile.
+        self._allocated = max(self._allocated, end)
 
     def append(self, buffers: Sequence[bytes], size_bytes: int) -> None:
         """Writes a record to the page cache.

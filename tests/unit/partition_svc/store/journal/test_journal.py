@@ -154,6 +154,20 @@ def test_generations_share_a_file_if_there_is_no_room_for_another(journal, tmp_p
     assert file_numbers(tmp_path) == [2]
 
 
+@pytest.mark.parametrize("call", ["fsync", "pwritev"])
+def test_file_that_cannot_be_synced_is_not_replaced_by_the_one_before(
+    journal, tmp_path, monkeypatch, call
+):
+    def fail(*_):
+        raise OSError("broken")
+
+    monkeypatch.setattr(os, call, fail)
+    # The removed file may be there again after a power loss, and would hide later groups.
+    with pytest.raises(OSError, match="broken"):
+        journal.begin_file([STATE])
+    assert file_numbers(tmp_path) == [1]
+
+
 def test_failed_removal_is_a_storage_failure_and_repeated(journal, tmp_path):
     journal.begin_file([STATE])
     old = file_path(tmp_path, 1)

@@ -6,6 +6,7 @@ from partition_svc.store.journal.journal_file import (
     HEADER_BYTES,
     FileHeader,
     JournalFile,
+    NoRoomForFile,
     file_numbers,
     file_path,
     sync_directory,
@@ -99,6 +100,20 @@ def test_file_that_cannot_be_created_is_not_left_behind(tmp_path, monkeypatch, b
     assert not [path for path in open_files() if ".journal" in path.name]
 
 
+def test_disk_without_room_for_a_file_is_told_from_one_that_fails(tmp_path, monkeypatch):
+    path = file_path(tmp_path, 1)
+    with files_limited_to(100), pytest.raises(NoRoomForFile, match="File too large"):
+        JournalFile(path, 1, HEADER, reserve_bytes=CHUNK_BYTES)
+
+    def fail(_):
+        raise OSError("broken")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="broken") as raised:
+        JournalFile(path, 1, HEADER, reserve_bytes=CHUNK_BYTES)
+    assert not isinstance(raised.value, NoRoomForFile)
+
+
 def test_existing_file_is_not_replaced(tmp_path):
     file_path(tmp_path, 1).write_bytes(b"records")
     with pytest.raises(FileExistsError):
@@ -135,6 +150,20 @@ def test_allocated_space_is_used_first(file):
     file.append([b"yz"], 2)
     assert (file.free_bytes, len(content(file))) == (0, CHUNK_BYTES + 102)
     assert content(file).endswith(b"xyz")
+
+
+def test_space_that_two_threads_allocate_at_a_time_is_counted_once(file, monkeypatch):
+    allocate = os.posix_fallocate
+
+    def allocate_in_both(fd, offset, size):
+        monkeypatch.undo()
+        file.append([b"x" * CHUNK_BYTES], CHUNK_BYTES)
+        allocate(fd, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", allocate_in_both)
+    file.allocate(CHUNK_BYTES)
+    assert len(content(file)) == 2 * CHUNK_BYTES
+    assert file.free_bytes == CHUNK_BYTES - HEADER_BYTES
 
 
 def test_record_that_does_not_fit_is_refused_before_any_byte_is_written(file):
