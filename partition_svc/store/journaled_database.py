@@ -5,16 +5,16 @@ afterwards, opening both again applies it. Either way nothing may be written bef
 """
 
 import contextlib
-import logging
 from collections.abc import Sequence
+from typing import Final
 
 from partition_svc.store.atomic_write import Changes
 from partition_svc.store.database import Database
-from partition_svc.store.failures import StorageFailed
+from partition_svc.store.failures import StorageFailed, storage_failures
 from partition_svc.store.journal.journal import Journal
 from partition_svc.store.journal.record import ChangeGroup
 
-log = logging.getLogger(__name__)
+_REPLAY_FAILURES: Final = storage_failures("replay the journal")
 
 
 class JournaledDatabase:
@@ -139,7 +139,9 @@ class ReplayTarget:
         self._generation: int | None = None
 
     def apply(self, group: ChangeGroup) -> None:
-        if self._generation not in (None, group.generation):
-            self._database.flush(wait=True)
-        self._generation = group.generation
-        self._database.write(group.changes, group.sequence, group.generation)
+        """Raises `StorageFailed`."""
+        with _REPLAY_FAILURES:
+            if self._generation not in (None, group.generation):
+                self._database.flush(wait=True)
+            self._generation = group.generation
+            self._database.write(group.changes, group.sequence, group.generation)
