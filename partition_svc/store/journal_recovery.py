@@ -3,18 +3,20 @@
 import contextlib
 import logging
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from common.disk.data_directory import DataDirectory
 from common.disk.last_shutdown import LastShutdown
-from common.disk.synced_mark import SyncedMark
+from common.disk.synced_mark import Mark, SyncedMark
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal import FOLDER, Journal
-from partition_svc.store.journal.journal_file import file_numbers, sync_directory
+from partition_svc.store.journal.journal_file import file_numbers, file_path, sync_directory
 from partition_svc.store.journal.reading import JournalReader
-from partition_svc.store.journal.replay import missing_changes, replay
+from partition_svc.store.journal.record import ChangeGroup
+from partition_svc.store.journal.replay import Replayed, replay
 from partition_svc.store.journaled_database import JournaledDatabase, ReplayTarget
 
 log = logging.getLogger(__name__)
@@ -55,15 +57,10 @@ class JournalRecovery:
                 last_shutdown.report(database.sequence)
             if is_new:
                 return self._begun(database, epoch=1, last_sequence=database.sequence)
-            target = ReplayTarget(database)
+            # RocksDB must not have what a power loss can still take from the journal.
+            sync_files(self._folder)
             mark = self._mark.read()
-            replayed = replay(
-                self._folder,
-                markers,
-                target.apply,
-                synced_sequence=0 if mark is None else mark.sequence,
-                shown=self._directory.path,
-            )
+            replayed = self._replay(markers, ReplayTarget(database).apply, mark)
         except OSError as error:
             raise StorageFailed(f"cannot read the journal: {error}") from error
         if mark is not None and mark.was_closed:
@@ -75,6 +72,7 @@ class JournalRecovery:
 
     def _begun(self, database: Database, *, epoch: int, last_sequence: int) -> JournaledDatabase:
         """Flushes, begins a file and removes those before it; read-only if that is not possible."""
+        journal: Journal | None = None
         try:
             database.flush(wait=True)
             journal = Journal(
@@ -86,25 +84,38 @@ class JournalRecovery:
             journal.remove_flushed(database.immutable_memtables)
         except Exception as error:  # noqa: BLE001 - rocksdict raises plain exceptions
             log.error("the store is read-only: %s", self._directory.with_path(str(error)))
+            if journal is not None:
+                journal.close()
             return JournaledDatabase(database)
         self._mark.begin(last_sequence)
         self._older_mark.remove()
         return JournaledDatabase(database, journal)
 
     def check_read_only(self, database: Database) -> None:
-        """Raises `StorageFailed` if the journal has changes that a read-only database lacks."""
+        """Checks that a read-only database lacks nothing.
+
+        Raises:
+            StorageFailed: its journal has more, or cannot be read.
+            JournalDamaged
+        """
         markers = database.markers()
-        try:
-            for group in JournalReader(self._folder).groups():
-                if missing_changes(group, markers):
-                    raise StorageFailed(
-                        "it cannot be opened for writing, and changes in its journal are not yet "
-                        "in its files"
-                    )
-        except FileNotFoundError:
+        if not any(markers) and not file_numbers(self._folder):
             return
+        try:
+            self._replay(markers, _refuse, self._mark.read())
         except OSError as error:
             raise StorageFailed(f"cannot read the journal: {error}") from error
+
+    def _replay(
+        self, markers: Sequence[int], apply: Callable[[ChangeGroup], None], mark: Mark | None
+    ) -> Replayed:
+        return replay(
+            self._folder,
+            markers,
+            apply,
+            synced_sequence=0 if mark is None else mark.sequence,
+            shown=self._directory.path,
+        )
 
     def release_space(self) -> None:
         """Frees what the last file of the journal has allocated and not used."""
@@ -113,12 +124,28 @@ class JournalRecovery:
             for _ in reader.groups():
                 pass
             end = reader.end
-            if end.path is not None and not end.unreadable_bytes:
+            if end.path is not None and not end.unreadable_bytes and not end.is_damage(0):
                 os.truncate(end.path, end.position)
 
 
 def create_folder(folder: Path) -> None:
     """Creates the folder durably. Raises `OSError`."""
-    if not folder.is_dir():
-        folder.mkdir()
-        sync_directory(folder.parent)
+    folder.mkdir(exist_ok=True)
+    # Also if it exists: an earlier process may have been killed before it synced the name.
+    sync_directory(folder.parent)
+
+
+def sync_files(folder: Path) -> None:
+    """Syncs the files of a journal, whose last process may have been killed. Raises `OSError`."""
+    for number in file_numbers(folder):
+        fd = os.open(file_path(folder, number), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _refuse(_: ChangeGroup) -> NoReturn:
+    raise StorageFailed(
+        "it cannot be opened for writing, and changes in its journal are not yet in its files"
+    )

@@ -8,7 +8,7 @@ meanwhile. `keys.py` describes the keys and values.
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from partition_svc.store.atomic_write import AtomicWrite
@@ -69,12 +69,13 @@ class LogStore:
         self._sync_failures = storage_failures("sync", in_words)
         self._flush_failures = storage_failures("flush", in_words)
         self.read_failures = ReadFailures(self._opening.read_error)
-        try:
-            self._use(self._opening.first())
-            self.identity = identify(self.journaled, self.generation)
-        except BaseException:
-            self._opening.close()
-            raise
+        with ExitStack() as on_failure:
+            on_failure.callback(self._opening.close)
+            journaled = self._opening.first()
+            on_failure.callback(journaled.close)
+            self._use(journaled)
+            self.identity = identify(journaled, self.generation)
+            on_failure.pop_all()
 
     @property
     def generation(self) -> int:
@@ -127,7 +128,8 @@ class LogStore:
         """Writes to the journal in the page cache, and to RocksDB: it survives the process.
 
         Raises:
-            StorageFailed: nothing of it is stored.
+            StorageFailed: it is not in RocksDB. It may be in the journal, and so in RocksDB after
+                `recover`.
         """
         self.append(write, appended_bytes)
         self.apply(write, appended_bytes)
