@@ -11,11 +11,12 @@ tombstones, so tombstones of all generations would make it rewrite the whole sto
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.database import Database
-from partition_svc.store.failures import storage_failures
+from partition_svc.store.failures import StorageFailed, storage_failures
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     DEAD,
@@ -80,11 +81,13 @@ class Reclaimer:
         for key, _ in self._reader.rows(*dead_range(min(generations), max(generations))):
             prefix = key[len(DEAD) :]
             write.delete_batches(prefix, prefix + b"\xff" * 8)
-        # A generation without logs should leave no file. The newest marker counts.
-        newest = self._database.newest_generations()
-        for generation in generations:
-            if generation not in newest:
-                write.delete_batch(generation_start(generation))
+        # A generation without logs should leave no file. The newest marker counts; it is not known
+        # if the newest file is damaged.
+        with suppress(StorageFailed):
+            newest = self._database.newest_generations()
+            for generation in generations:
+                if generation not in newest:
+                    write.delete_batch(generation_start(generation))
 
     def rewrite(self, generations: Collection[int]) -> None:
         """Rewrites the files of consecutive generations. Blocks; frees the lock.

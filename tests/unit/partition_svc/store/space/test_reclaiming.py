@@ -7,13 +7,16 @@ import pytest
 
 from partition_svc.store.keys import (
     COMPACTED_BIT,
+    GENERATION_BYTES,
     GenerationBytes,
     generation_key,
+    generation_start,
     log_key,
     segment_key,
 )
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits
+from tests.support.stores.bit_rot import damage
 from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,
@@ -177,6 +180,80 @@ def test_deleted_logs_are_recorded_until_their_space_is_reclaimed(tmp_path):
         assert files_bytes(store) < 50_000
         assert not any(store.reader.rows(b"D", b"E"))
         assert store.find_reclaimable() == Counter()
+
+
+def keys_of(store: LogStore) -> list[bytes]:
+    """All keys of the family of plain batches."""
+    return list(store._database.batch_families[0].keys())
+
+
+def test_generation_without_logs_leaves_no_file(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, log_bytes=100_000, other_bytes=0, generations=2)
+        store_batches(store, 100, b"y" * 1000, log=OTHER_LOG_KEY)
+        roll(store)
+        assert sorted(first for first, _ in generations_of_files(store)) == [
+            generation_start(number) for number in range(3)
+        ]
+        store.delete_log(LOG_KEY)
+        store.delete_log(OTHER_LOG_KEY)
+        roll(store)
+        reclaimed = reclaim(store)
+        assert sorted(reclaimed) == [0, 1, 2]
+        store.note_reclaimed(reclaimed)
+        # The marker of the newest generation says where the family's replay would begin.
+        assert keys_of(store) == [generation_start(2)]
+        assert generations_of_files(store) == [(generation_start(2), generation_start(2))]
+        newest_marker = store._database.markers()[1]
+        store_batches(store, 0, b"z")
+    with opened(tmp_path) as store:
+        assert store._database.markers()[1] > newest_marker > 0
+        assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
+
+
+def test_space_is_reclaimed_although_the_newest_file_is_damaged(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, log_bytes=100_000, other_bytes=100, generations=2)
+        store_batches(store, 20, b"newest" * 100, log=OTHER_LOG_KEY)
+    damage(tmp_path, b"newest")
+    with opened(tmp_path) as store:
+        store.delete_log(LOG_KEY)
+        reclaimed = reclaim(store)
+        assert sorted(reclaimed) == [0, 1]
+        assert files_bytes(store) < 50_000
+
+
+def test_rewritten_generation_keeps_its_marker_only_if_it_is_the_newest(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, log_bytes=100_000, other_bytes=100, generations=2)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        before = store._database.markers()
+        store.note_reclaimed(reclaim(store))
+        markers = [key for key in keys_of(store) if len(key) == GENERATION_BYTES]
+        assert markers == [generation_start(1)]
+        assert store._database.markers() == before
+
+
+def test_files_of_generations_with_markers_do_not_overlap(tmp_path):
+    with opened(tmp_path) as store:
+        for generation in range(4):
+            # The marker precedes all batches of its generation, also those of the first log.
+            for log in (bytes(20), OTHER_LOG_KEY):
+                for is_compacted in (False, True):
+                    end = generation * 10
+                    store_batches(store, end, b"x", log=log, is_compacted=is_compacted)
+            roll(store)
+        ranges = sorted(generations_of_files(store))
+        assert [first for first, last in ranges if first == last] == [
+            generation_start(family | generation)
+            for family in (0, COMPACTED_BIT)
+            for generation in range(4)
+        ]
+        for file in batch_files(store):
+            # A file begins with its marker.
+            assert len(file["start_key"]) == GENERATION_BYTES < len(file["end_key"])
+        assert store._database.markers() == [store.sequence] * 3
 
 
 def copy_files(path: Path, to: Path) -> None:
