@@ -11,7 +11,7 @@ from partition_svc.store.journal.reading import (
     JournalReader,
     needed_files,
 )
-from partition_svc.store.journal.replay import missing_changes
+from partition_svc.store.journal.replay import missing_changes, stored_sequence
 
 
 class FileReport(NamedTuple):
@@ -60,7 +60,7 @@ def inspect(folder: Path, markers: Sequence[int], synced_sequence: int) -> Journ
     Raises:
         OSError
     """
-    reader = JournalReader(folder, first_sequence=max(markers) + 1)
+    reader = JournalReader(folder, stored_sequence=stored_sequence(markers))
     missing = sum(1 for group in reader.groups() if missing_changes(group, markers))
     reports = _file_reports(needed_files(folder), reader.end)
     return JournalReport(reports, reader.end, missing, markers, synced_sequence)

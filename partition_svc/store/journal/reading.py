@@ -45,10 +45,14 @@ class JournalEnd(NamedTuple):
 class JournalReader:
     """Reads one journal. `end` is valid once `groups` is exhausted."""
 
-    def __init__(self, directory: Path, *, first_sequence: int = 1) -> None:
-        """`first_sequence`: of the first group if there is no file."""
+    def __init__(self, directory: Path, *, stored_sequence: int = 0) -> None:
+        """`stored_sequence`: the last group that RocksDB has; 0 if that is not known.
+
+        The journal ends with it if there is no file, and must not begin later than after it.
+        """
         self._directory = directory
-        self.end = JournalEnd(first_sequence - 1)
+        self._stored_sequence = stored_sequence
+        self.end = JournalEnd(stored_sequence)
         #: The largest epoch of a file.
         self.epoch = 0
 
@@ -65,8 +69,8 @@ class JournalReader:
                 self.end = self._unreadable_file(path, index, following)
             else:
                 self.epoch = max(self.epoch, header.epoch)
-                if index == 0:
-                    self.end = JournalEnd(header.first_sequence - 1)
+                if index == 0 and not self._begins_with(path, header.first_sequence):
+                    return
                 following = _first_sequence(files[index + 1 : index + 2])
                 yield from self._groups(path, header, following)
             if self.end.expected_sequence > self.end.sequence + 1:
@@ -88,6 +92,14 @@ class JournalReader:
             is_complete = following == sequence + 1
             lost_bytes = 0 if is_complete else _data_end(file, position) - position
         self.end = JournalEnd(sequence, path, position, lost_bytes, following or 0)
+
+    def _begins_with(self, path: Path, first_sequence: int) -> bool:
+        """Sets the end before the first file; returns False if a file before it is missing."""
+        if 0 < self._stored_sequence < first_sequence - 1:
+            self.end = JournalEnd(self._stored_sequence, path, 0, 0, first_sequence)
+            return False
+        self.end = JournalEnd(first_sequence - 1)
+        return True
 
     def _unreadable_file(self, path: Path, index: int, following: int | None) -> JournalEnd:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, NamedTuple
 
-from partition_svc.store.atomic_write import Changes
+from partition_svc.store.atomic_write import STATE, Changes
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.reading import JournalEnd, JournalReader
 from partition_svc.store.journal.record import ChangeGroup
@@ -52,7 +52,7 @@ def replay(
         StorageFailed: RocksDB refused the changes.
         OSError: the journal cannot be read.
     """
-    reader = JournalReader(directory, first_sequence=max(markers) + 1)
+    reader = JournalReader(directory, stored_sequence=stored_sequence(markers))
     applied = size = 0
     due = monotonic() + _PROGRESS_S
     for group in reader.groups():
@@ -70,6 +70,14 @@ def replay(
         raise JournalDamaged(_damage_in_words(end, synced_sequence, shown))
     _report(end, applied, size, synced_sequence, shown)
     return Replayed(end, reader.epoch, applied, size)
+
+
+def stored_sequence(markers: Sequence[int]) -> int:
+    """The last group that RocksDB has; 0 if the marker of the state cannot be read.
+
+    Every group changes the state, so its marker is the largest.
+    """
+    return max(markers) if markers[STATE] else 0
 
 
 def missing_changes(group: ChangeGroup, markers: Sequence[int]) -> list[Changes]:

@@ -35,8 +35,8 @@ def write_file(
     return path
 
 
-def read(directory: Path, *, first_sequence: int = 1) -> tuple[list[int], JournalEnd]:
+def read(directory: Path, *, stored_sequence: int = 0) -> tuple[list[int], JournalEnd]:
     """Numbers of the groups that can be read, and the end."""
-    reader = JournalReader(directory, first_sequence=first_sequence)
+    reader = JournalReader(directory, stored_sequence=stored_sequence)
     sequences = [group.sequence for group in reader.groups()]
     return sequences, reader.end

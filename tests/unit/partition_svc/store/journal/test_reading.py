@@ -26,7 +26,7 @@ def flip(path, position):
 
 
 def test_journal_without_files_ends_before_its_first_group(tmp_path):
-    assert read(tmp_path, first_sequence=8) == ([], JournalEnd(7))
+    assert read(tmp_path, stored_sequence=7) == ([], JournalEnd(7))
     assert read(tmp_path / "missing") == ([], JournalEnd(0))
 
 
@@ -148,6 +148,16 @@ def test_files_before_a_hole_are_leftovers(tmp_path):
         write_file(tmp_path, number, [number])
     last = write_file(tmp_path, 5, [5])
     assert read(tmp_path) == ([4, 5], JournalEnd(5, last, position_behind(1)))
+
+
+def test_missing_file_before_the_first_is_damage(tmp_path):
+    write_file(tmp_path, 1, [1, 2])
+    first = write_file(tmp_path, 3, [5, 6])
+    for stored_sequence in (4, 5, 100):
+        assert read(tmp_path, stored_sequence=stored_sequence)[0] == [5, 6]
+    sequences, end = read(tmp_path, stored_sequence=3)
+    assert (sequences, end) == ([], JournalEnd(3, first, 0, 0, 5))
+    assert end.is_damage(synced_sequence=0)
 
 
 def test_files_of_an_older_epoch_are_leftovers(tmp_path):

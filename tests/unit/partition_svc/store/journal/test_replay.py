@@ -146,6 +146,17 @@ def test_gap_before_a_following_file_is_damage_although_nothing_is_known_to_be_s
         replayed(tmp_path)
 
 
+def test_missing_file_between_the_markers_and_the_journal_is_damage(tmp_path):
+    write_file(tmp_path, 2, [4])
+    with pytest.raises(JournalDamaged, match="changes 3 to 3 were acknowledged"):
+        replayed(tmp_path, markers=(2, 1, 0))
+    _, applied = replayed(tmp_path, markers=(3, 1, 0))
+    assert [sequence for sequence, _ in applied] == [4]
+    # Unreadable markers say nothing, and those of a store that was taken over are zero.
+    for markers in ((0, 1, 0), (0, 0, 0)):
+        assert replayed(tmp_path, markers=markers)[1] == applied
+
+
 def test_failure_of_the_database_ends_the_replay(directory):
     def fail(_):
         raise StorageFailed("no room")
