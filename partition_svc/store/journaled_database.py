@@ -24,6 +24,8 @@ class JournaledDatabase:
         self.database = database
         self._journal = journal
         self._failure: Exception | None = None
+        #: True if the last group is in the journal only.
+        self._must_apply = False
 
     @property
     def is_writable(self) -> bool:
@@ -63,13 +65,17 @@ class JournaledDatabase:
         self.apply(changes, generation)
 
     def append(self, changes: Sequence[Changes], generation: int) -> None:
-        """The first half of `write`, which may block. Nothing may be written before the second."""
+        """The first half of `write`, which may block. Nothing may be written before the second.
+
+        If the second never comes, the next opening applies the group.
+        """
         journal = self._writable_journal()
         try:
             journal.append(changes, generation)
         except Exception as error:
             self._failure = error
             raise
+        self._must_apply = True
 
     def apply(self, changes: Sequence[Changes], generation: int) -> None:
         """The second half of `write`."""
@@ -78,6 +84,7 @@ class JournaledDatabase:
         except Exception as error:
             self._failure = error
             raise
+        self._must_apply = False
 
     def sync(self) -> int:
         """Syncs all groups against a loss of power; returns the number of the last.
@@ -128,6 +135,9 @@ class JournaledDatabase:
             raise StorageFailed(str(self._failure)) from self._failure
         if self._journal is None:
             raise StorageFailed("the store is read-only")
+        if self._must_apply:
+            # A caller that was cancelled. The file of the journal must not be ended or removed.
+            raise StorageFailed("the last change was not completed")
         return self._journal
 
 

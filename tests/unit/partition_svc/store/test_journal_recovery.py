@@ -239,6 +239,16 @@ def test_replay_starts_after_the_last_flush_that_finished(path, applied):
         assert read_all(store) == [b"first", b"second"]
 
 
+def test_store_that_was_closed_within_a_write_is_opened_with_it(path):
+    with opened(path) as store:
+        write = store.new_write()
+        write.put(b"row", b"written")
+        store.append(write, 0)
+    for _ in range(2):
+        with opened(path) as store:
+            assert store.reader.row(b"row") == b"written"
+
+
 def test_closed_store_has_nothing_to_replay(path, applied, caplog):
     caplog.set_level(logging.INFO)
     for _ in range(2):

@@ -97,6 +97,17 @@ def test_rocksdb_that_refuses_a_group_gets_no_other(database, folder, monkeypatc
     assert read(folder)[0] == [1]
 
 
+def test_group_that_was_not_applied_stays_in_the_journal(database, folder):
+    database.append([(STATE, PUT, [b"key", b"1"])], 0)
+    assert database.database.state.get(b"key") is None
+    # As if the caller were cancelled between the two halves.
+    for use in (write, JournaledDatabase.sync, roll):
+        with pytest.raises(StorageFailed, match="the last change was not completed"):
+            use(database)
+    database.remove_flushed()
+    assert (file_numbers(folder), read(folder)[0]) == ([1], [1])
+
+
 def test_files_stay_after_a_failed_roll(database, folder, monkeypatch):
     write(database)
     monkeypatch.setattr(database.database, "flush", fail)
