@@ -5,7 +5,6 @@ Slow calls (`sync`, `roll`, `recover`, `close`) run in a thread, and the caller 
 meanwhile. `keys.py` describes the keys and values.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, suppress
@@ -30,8 +29,6 @@ from partition_svc.store.space.deletion import delete_logs, note_deleted
 from partition_svc.store.space.reclaiming import Reclaimer, note_reclaimed
 from partition_svc.store.space.replacing import Replacement, replace_batches
 from partition_svc.store.space.room import Room
-
-log = logging.getLogger(__name__)
 
 
 class LogStore:
