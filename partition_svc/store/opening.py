@@ -18,6 +18,8 @@ from partition_svc.store.damage import Damage
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
+from partition_svc.store.journal.journal import FOLDER
+from partition_svc.store.journal.journal_file import SUFFIX
 from partition_svc.store.journal.reading import MARK_NAME
 from partition_svc.store.journal.replay import JournalDamaged
 from partition_svc.store.journal_recovery import JournalRecovery
@@ -191,5 +193,5 @@ class DatabaseOpener:
 
 def _is_without_database(path: Path) -> bool:
     """True if the directory has no file of a database, so that one may be created."""
-    files = [*path.glob("CURRENT"), *path.glob("*.sst"), *path.glob("*.log")]
-    return not files
+    patterns = "CURRENT", "*.sst", "*.log", f"{FOLDER}/*{SUFFIX}"
+    return not any(True for pattern in patterns for _ in path.glob(pattern))

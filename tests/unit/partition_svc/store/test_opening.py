@@ -1,10 +1,13 @@
 """Opening a store again: only the same database, and only in the same directory."""
 
+import shutil
+
 import pytest
 
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse
 from partition_svc.store.identity import was_opened_as
+from partition_svc.store.journal.journal import FOLDER
 from partition_svc.store.keys import VOLUME
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.opening import DatabaseOpener
@@ -112,6 +115,19 @@ def test_the_first_opening_creates_no_database_beside_the_files_of_another(tmp_p
     (tmp_path / "000042.sst").unlink()
     (tmp_path / "kept").rename(tmp_path / "CURRENT")
     LogStore(tmp_path).close()
+
+
+def test_first_opening_creates_no_database_beside_a_journal(tmp_path):
+    with opened(tmp_path / "data") as store:
+        store_batches(store, 0, b"first")
+        store.roll(wait=True)
+        store.journaled.remove_flushed()
+        (tmp_path / "other").mkdir()
+        shutil.copytree(tmp_path / "data" / FOLDER, tmp_path / "other" / FOLDER)
+    # The journal alone lacks what was flushed.
+    with pytest.raises(StorageFailed):
+        LogStore(tmp_path / "other")
+    assert not (tmp_path / "other" / "CURRENT").exists()
 
 
 def test_a_directory_has_one_store_and_a_failed_opening_unlocks_it(tmp_path):
