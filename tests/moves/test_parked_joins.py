@@ -99,9 +99,9 @@ class Member(RawMember):
         )
         self.refusals = []
 
-    def _refused(self, code):
+    def _on_error(self, code):
         self.refusals.append(int(code))
-        super()._refused(code)
+        super()._on_error(code)
 
 
 def describe_group(cluster):

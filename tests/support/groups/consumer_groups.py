@@ -1,4 +1,4 @@
-"""A consumer group (KIP-848) with its log, and topics that come and grow."""
+"""A simulated consumer group (KIP-848) with its log, and topics that are created and grow."""
 
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,7 +26,7 @@ def topic_id(name: str) -> bytes:
 
 
 class SimulatedConsumerGroup:
-    """One group `g`; what it writes goes to a log of bytes, from which `crash` restores it."""
+    """One group `g`, which writes its records to a log of bytes; `crash` restores it from there."""
 
     def __init__(self, settings: GroupSettings = SETTINGS, **topics: int) -> None:
         self.now_ms = 1_000
@@ -34,7 +34,7 @@ class SimulatedConsumerGroup:
         self.view = ClusterView()
         self.log: dict[bytes, RecordEntry] = {}
         self.group = Group("g", settings, self.view)
-        #: By ticket, for callers that collect them later.
+        #: Replies by ticket, for callers that collect them later.
         self.answers: dict[Any, Any] = {}
         self.crashes = 0
         self._ids = count()
@@ -52,7 +52,7 @@ class SimulatedConsumerGroup:
         return self.do(lambda: self.group.consumer_heartbeat(request, "t", self.now_ms, new_id))
 
     def do(self, call: Any) -> Any:
-        """Response to the ticket "t" of a call, whose records are in the log."""
+        """Calls the group, writes its records to the log; returns the reply to the ticket "t"."""
         effects = call()
         self.group.confirm(effects.records)
         self.write(effects.records)
@@ -72,7 +72,7 @@ class SimulatedConsumerGroup:
         self.group = self.loaded()
 
     def loaded(self) -> Group:
-        """The group restored from the log."""
+        """Returns the group as it is restored from the log."""
         loaded = LoadedGroup()
         for entry in self.log.values():
             loaded.add(decode(*entry))
@@ -126,7 +126,7 @@ class Reader:
     last: ConsumerHeartbeatTaken | None = None
 
     def request(self, **changes: Any) -> ConsumerHeartbeat:
-        says: dict[str, Any] = {
+        values: dict[str, Any] = {
             "instance_id": self.instance_id,
             "rebalance_timeout_ms": 10_000,
             "subscribed_topic_names": self.names,
@@ -134,18 +134,18 @@ class Reader:
             "server_assignor": self.assignor,
             "owned": to_owned_partitions(self.owned),
         }
-        return ConsumerHeartbeat("g", self.member_id, self.epoch, **(says | changes))
+        return ConsumerHeartbeat("g", self.member_id, self.epoch, **(values | changes))
 
     def beat(self, **changes: Any) -> ConsumerHeartbeatTaken:
         return self.take(self.simulated.beat(self.request(**changes)))
 
-    def take(self, taken: ConsumerHeartbeatTaken) -> ConsumerHeartbeatTaken:
-        self.last = taken
-        if taken.refusal is None:
-            self.epoch = taken.member_epoch
-            if taken.assignment is not None:
-                self.owned = from_owned_partitions(taken.assignment)
-        return taken
+    def take(self, reply: ConsumerHeartbeatTaken) -> ConsumerHeartbeatTaken:
+        self.last = reply
+        if reply.refusal is None:
+            self.epoch = reply.member_epoch
+            if reply.assignment is not None:
+                self.owned = from_owned_partitions(reply.assignment)
+        return reply
 
     def leave(self, epoch: int = -1) -> ConsumerHeartbeatTaken:
         self.epoch, self.owned = epoch, frozenset()
@@ -153,15 +153,15 @@ class Reader:
 
     @property
     def partitions(self) -> set[tuple[str, int]]:
-        return {(one.decode().rstrip("."), partition) for one, partition in self.owned}
+        return {(topic.decode().rstrip("."), partition) for topic, partition in self.owned}
 
 
 def settle(*readers: Reader) -> None:
     """Sends heartbeats until nothing changes any more."""
     for _ in range(10):
         before = [(reader.epoch, reader.owned) for reader in readers]
-        for one in readers:
-            assert one.beat().refusal is None
+        for reader in readers:
+            assert reader.beat().refusal is None
         if before == [(reader.epoch, reader.owned) for reader in readers]:
             return
-    raise AssertionError("the group does not settle")
+    raise AssertionError("the group does not become stable")

@@ -54,35 +54,35 @@ DATA = data_topic().name
 async def running_coordinators(
     folder: Path, *topics: Topic, **settings: object
 ) -> AsyncIterator[tuple[LocalPartitions, OwnedCoordinators]]:
-    """Settings are fields of `PartitionSettings`. Groups do not wait for more members first."""
-    chosen = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
+    """Runs coordinators without rebalance delay. Settings are fields of `PartitionSettings`."""
+    partition_settings = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
     async with (
         running_core(folder, *topics or (offsets_topic(), data_topic())) as core,
-        open_coordinators(core, chosen) as coordinators,
+        open_coordinators(core, partition_settings) as coordinators,
     ):
         coordinators.follow()
         yield core, coordinators
 
 
-async def asked(ask):
-    """Response to `ask()` once the coordinator is loaded."""
+async def asked(call):
+    """Repeats `call()` until the coordinator is loaded, and returns the reply."""
     while True:
-        answer = await ask()
-        one = answer[0] if isinstance(answer, list) else answer
-        if one.refusal is not GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS:
-            return answer
+        reply = await call()
+        first = reply[0] if isinstance(reply, list) else reply
+        if first.refusal is not GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS:
+            return reply
         await asyncio.sleep(0.005)
 
 
 def joining(member_id: str = "", group_id: str = GROUP, **more: object) -> JoinGroup:
-    wanted = {
+    defaults = {
         "protocol_type": "consumer",
         "protocols": [GroupProtocol("range", b"subscription")],
         "session_timeout_ms": 30_000,
         "rebalance_timeout_ms": 60_000,
         "client": CLIENT,
     }
-    return JoinGroup(group_id, member_id, **{**wanted, **more})
+    return JoinGroup(group_id, member_id, **{**defaults, **more})
 
 
 async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
@@ -92,7 +92,7 @@ async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
 
 
 async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
-    """The only member of a group, which leads it."""
+    """Joins the only member of a group, which leads it."""
     member_id = await new_member_id(to, group_id)
     joined = await to.call(joining(member_id, group_id))
     assert joined.refusal is None
@@ -101,7 +101,7 @@ async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
 
 
 async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
-    """The only member of a Stable group."""
+    """Joins the only member of a group, and makes the group Stable."""
     joined = await joined_alone(to, group_id)
     synced = await to.call(syncing(joined, {joined.member_id: b"all"}, group_id))
     assert synced.refusal is None
@@ -110,7 +110,7 @@ async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
 
 
 def syncing(joined: Joined, assignments: dict[str, bytes] | None = None, group_id: str = GROUP):
-    shares = [MemberAssignment(*one) for one in (assignments or {}).items()]
+    shares = [MemberAssignment(*item) for item in (assignments or {}).items()]
     return SyncGroup(group_id, joined.member_id, joined.generation_id, assignments=shares)
 
 
@@ -123,14 +123,14 @@ def leaving(joined: Joined, group_id: str = GROUP) -> LeaveGroup:
 
 
 def committing(offset: int, group_id: str = GROUP, *, joined=None, topic: str = DATA, **more):
-    one = OffsetToCommit(topic, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
+    to_commit = OffsetToCommit(topic, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
     if joined is None:
-        return CommitOffsets(group_id, [one])
-    return CommitOffsets(group_id, [one], joined.member_id, joined.generation_id)
+        return CommitOffsets(group_id, [to_commit])
+    return CommitOffsets(group_id, [to_commit], joined.member_id, joined.generation_id)
 
 
 async def committed(to: Coordinators, group_id: str = GROUP) -> int:
-    """The offset of partition 0 of the data topic; -1 where there is none."""
+    """Fetches the committed offset of partition 0 of the data topic; -1 if there is none."""
     fetched = await asked(lambda: to.call(FetchOffsets(group_id)))
     assert fetched.refusal is None, fetched.refusal
     offsets = [
@@ -146,7 +146,7 @@ async def rebalancing(to: Coordinators, member: Joined) -> None:
 
 
 async def parked(tasks: Sequence[asyncio.Task]) -> None:
-    """Lets calls reach their coordinator, where they stay pending."""
+    """Waits until calls have reached their coordinator, where they stay pending."""
     for _ in range(20):
         await asyncio.sleep(0)
     assert not any(task.done() for task in tasks)

@@ -1,7 +1,7 @@
 """A TCP proxy between clients and a broker that cuts connections on request.
 
-The broker advertises the proxy's address, so clients keep one address while the broker comes and
-goes behind it. Threads and blocking sockets: slow, and easy to believe.
+The broker advertises the proxy's address, so that clients use one address across restarts of the
+broker. It uses threads and blocking sockets: slow, but simple.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ class Proxy:
         return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        # A listening socket is woken from accept() by shutdown, not by close.
+        # shutdown() interrupts accept() of another thread, close() does not.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
@@ -86,10 +86,10 @@ class _Link:
             thread.join()
 
     def _pump(
-        self, source: socket.socket, sink: socket.socket, cut: Callable[[bytes], bool]
+        self, source: socket.socket, sink: socket.socket, must_cut: Callable[[bytes], bool]
     ) -> None:
         try:
-            while (chunk := source.recv(65536)) and not cut(chunk):
+            while (chunk := source.recv(65536)) and not must_cut(chunk):
                 sink.sendall(chunk)
         except OSError:
             pass

@@ -1,7 +1,7 @@
-"""A disk whose reads, writes and syncs fail on demand, for one process and without any rights.
+"""A disk whose reads, writes and syncs fail on demand, for one process; needs no privileges.
 
 `faulty_disk.c` is built once for each run of the tests and loaded into the process (LD_PRELOAD). A
-test changes what fails through a file that both have mapped.
+test selects the failing operations through a file that both map.
 """
 
 import errno
@@ -30,10 +30,10 @@ def library() -> Path:
     """Builds the library once and returns it. Skips the test if there is no compiler."""
     need(shutil.which("gcc"), "gcc")
     folder = Path(tempfile.mkdtemp(prefix="faulty-disk-"))
-    built = folder / "faulty_disk.so"
-    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(built), str(_SOURCE), "-ldl"]
+    target = folder / "faulty_disk.so"
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(target), str(_SOURCE), "-ldl"]
     subprocess.run(command, check=True, timeout=60)
-    return built
+    return target
 
 
 class FaultyDisk:
@@ -80,7 +80,7 @@ class FaultyDisk:
     ) -> None:
         """Makes the next `operations` on files whose names end with `suffix` fail."""
         _CONTROL.pack_into(self._control, 0, 0, error, times, 0, suffix.encode())
-        # Last: from here on it is in force.
+        # Written last: this enables the failures.
         struct.pack_into("i", self._control, 0, operations)
 
     def heal(self) -> None:

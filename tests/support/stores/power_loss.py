@@ -1,8 +1,8 @@
 """Files after a power loss: everything synced, and possibly some of the rest.
 
-The journal of `faulty_disk.c` says up to which size each file was synced, and which names were
-made, changed and removed in a directory since that was synced. After the process was killed `cut`
-takes back what no sync covers: the ends of files, and the latest changes of names.
+The journal of `faulty_disk.c` contains the synced size of each file, and the names that were
+created, changed and removed in a directory since its last sync. After the process was killed, `cut`
+reverts changes that were not synced: the ends of files, and the latest changes of names.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tests.support.stores.faulty_disk import FaultyDisk
 
 
-class _Named(NamedTuple):
+class _NameChange(NamedTuple):
     """A change of a directory: a file was created, removed, or renamed from `old` to `path`."""
 
     kind: str
@@ -27,8 +27,8 @@ class _Named(NamedTuple):
 class _Journal:
     def __init__(self, lines: list[str]) -> None:
         self.synced: dict[int, int] = {}
-        #: By directory, in their order: what its next sync would have made durable.
-        self.unsynced: dict[Path, list[_Named]] = defaultdict(list)
+        #: Changes of names that were not synced, by directory, in order.
+        self.unsynced: dict[Path, list[_NameChange]] = defaultdict(list)
         for line in lines:
             self._read(*line.split("\t"))
 
@@ -39,41 +39,41 @@ class _Journal:
             self.unsynced.pop(Path(words[0]), None)
         elif kind == "R":
             moved, replaced, old, new = words
-            change = _Named(kind, int(moved), Path(new), Path(old), int(replaced))
+            change = _NameChange(kind, int(moved), Path(new), Path(old), int(replaced))
             self.unsynced[change.path.parent].append(change)
         else:
-            change = _Named(kind, int(words[0]), Path(words[1]))
+            change = _NameChange(kind, int(words[0]), Path(words[1]))
             if kind == "C":
                 self.synced[change.inode] = 0
             self.unsynced[change.path.parent].append(change)
 
 
 def cut(disk: FaultyDisk, rng: Random) -> int:
-    """Keeps durable data, and randomly some more; returns the numbers of lost bytes and names.
+    """Keeps durable data and randomly some more; returns the number of lost bytes and names.
 
-    The process must be gone. Another one may be started on the same `disk` afterwards.
+    The process must have ended. Another one may be started on the same `disk` afterwards.
     """
     journal = _Journal(disk.journal.read_text(encoding="utf-8").splitlines())
     lost = 0
     for changes in journal.unsynced.values():
-        # File systems keep the order of such changes; those of the end are lost.
+        # File systems keep the order of such changes; only the latest are lost.
         survive = rng.choice([0, rng.randint(0, len(changes))])
         for change in reversed(changes[survive:]):
-            _take_back(change, disk.kept)
+            _revert(change, disk.kept)
             lost += 1
-    for path in [one for one in disk.root.rglob("*") if one.is_file()]:
+    for path in [file for file in disk.root.rglob("*") if file.is_file()]:
         if path.name.startswith("LOG") or path.name == "LOCK":
             continue
-        found = path.stat()
-        synced = min(journal.synced.get(found.st_ino, 0), found.st_size)
-        left = rng.choice([synced, rng.randint(synced, found.st_size)])
-        os.truncate(path, left)
-        lost += found.st_size - left
-    _begin_again(disk)
+        status = path.stat()
+        synced = min(journal.synced.get(status.st_ino, 0), status.st_size)
+        kept = rng.choice([synced, rng.randint(synced, status.st_size)])
+        os.truncate(path, kept)
+        lost += status.st_size - kept
+    _mark_all_durable(disk)
     return lost
 
 
-def _take_back(change: _Named, kept: Path) -> None:
+def _revert(change: _NameChange, kept: Path) -> None:
     if change.kind == "U":
         if not change.path.exists():
             os.link(kept / str(change.inode), change.path)
@@ -87,13 +87,13 @@ def _take_back(change: _Named, kept: Path) -> None:
             os.link(kept / str(change.replaced), change.path)
 
 
-def _begin_again(disk: FaultyDisk) -> None:
+def _mark_all_durable(disk: FaultyDisk) -> None:
     """Marks everything present now as durable."""
     lines = [
-        f"S\t{one.stat().st_ino}\t{one.stat().st_size}\n"
-        for one in disk.root.rglob("*")
-        if one.is_file()
+        f"S\t{file.stat().st_ino}\t{file.stat().st_size}\n"
+        for file in disk.root.rglob("*")
+        if file.is_file()
     ]
     disk.journal.write_text("".join(lines), encoding="utf-8")
-    for one in disk.kept.iterdir():
-        one.unlink()
+    for file in disk.kept.iterdir():
+        file.unlink()

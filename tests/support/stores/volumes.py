@@ -1,4 +1,4 @@
-"""Identity stored on a member's volume, read and changed from outside."""
+"""The identity on the volume of a member, which tests read and change."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,22 +12,22 @@ from tests.support.waiting import eventually
 
 
 def stored_volume(data_dir: Path) -> StoredVolume:
-    """Current identity, also while a process uses the volume."""
-    return eventually(lambda: [_read(data_dir)], what=f"a look into {data_dir}")[0]
+    """Returns the current identity, also while a process uses the volume."""
+    return eventually(lambda: [_read(data_dir)], what=f"the identity of {data_dir}")[0]
 
 
 def settled_token(data_dir: Path, *, other_than: str = "") -> str:
-    """The token that the metadata service has recorded, once no newer one is on its way."""
+    """Waits until the metadata service has recorded the only token, and returns that."""
 
-    def look() -> list[str]:
+    def find_settled() -> list[str]:
         tokens = stored_volume(data_dir).tokens
-        return [one for one in tokens if len(tokens) == 1 and one != other_than]
+        return [token for token in tokens if len(tokens) == 1 and token != other_than]
 
-    return eventually(look, what=f"a renewed token in {data_dir}")[0]
+    return eventually(find_settled, what=f"a renewed token in {data_dir}")[0]
 
 
 def pretend_that_the_machine_went_down(data_dir: Path) -> None:
-    """The volume was last opened before the operating system was started. No process has it."""
+    """Changes the boot id, as if the machine had crashed. No process may have the volume open."""
     _change(data_dir, lambda before: replace(before, boot_id="another", is_closed=False))
 
 
@@ -45,7 +45,7 @@ def _read(data_dir: Path) -> StoredVolume:
     try:
         database = Database(data_dir, is_writable=False)
     except StorageFailed as error:
-        # Files come and go under a reader without a lock.
+        # RocksDB may remove files while a reader without lock opens them.
         raise OSError(str(error)) from error
     try:
         return StoredVolume.unpack(database.state.get(VOLUME_STATE))
