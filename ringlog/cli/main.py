@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from ringlog import __version__
+
 _USAGE = """usage: ringlog COMMAND [--help] …
 
 commands:
@@ -53,12 +55,10 @@ def _health(arguments: Sequence[str]) -> int:
 
 
 def _version(arguments: Sequence[str]) -> int:
-    from importlib.metadata import version
-
     if arguments:
         sys.stderr.write("ringlog version: takes no arguments\n")
         return 2
-    sys.stdout.write(f"ringlog {version('ringlog')}\n")
+    sys.stdout.write(f"ringlog {__version__}\n")
     return 0
 
 
