@@ -43,7 +43,10 @@ def _groups(arguments: Sequence[str]) -> int:
 
 
 def _standalone(arguments: Sequence[str]) -> int:
-    from ringlog.standalone import main as standalone
+    from common.runtime.runtime_tuning import importing_without_collections
+
+    with importing_without_collections():
+        from ringlog.standalone import main as standalone
 
     return standalone(arguments)
 
