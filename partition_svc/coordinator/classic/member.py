@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from common.ports.classic_groups import (
     DescribedMember,
     GroupProtocol,
-    Joined,
     JoinedMember,
     JoinGroup,
-    Synced,
+    JoinReply,
+    SyncReply,
 )
 from common.ports.group_errors import GroupClient, GroupRefusal
 from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
@@ -61,23 +61,23 @@ class ClassicGroupMember:
 
     def hold_sync(self, pending: PendingReply, result: CoordinatorResult) -> None:
         """Keeps a sync pending. Rejects one that was pending before."""
-        self.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
+        self.respond_to_sync(SyncReply(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
         self.pending_sync = pending
 
-    def respond_to_join(self, joined: Joined, result: CoordinatorResult) -> None:
+    def respond_to_join(self, reply: JoinReply, result: CoordinatorResult) -> None:
         if self.pending_join is not None:
-            result.reply(self.pending_join, joined)
+            result.reply(self.pending_join, reply)
             self.pending_join = None
 
-    def respond_to_sync(self, synced: Synced, result: CoordinatorResult) -> None:
+    def respond_to_sync(self, reply: SyncReply, result: CoordinatorResult) -> None:
         if self.pending_sync is not None:
-            result.reply(self.pending_sync, synced)
+            result.reply(self.pending_sync, reply)
             self.pending_sync = None
 
     def reject_pending(self, refusal: GroupRefusal, result: CoordinatorResult) -> None:
         """Rejects the pending join and sync."""
         self.respond_to_join(_rejected_join(self.member_id, refusal), result)
-        self.respond_to_sync(Synced(refusal=refusal), result)
+        self.respond_to_sync(SyncReply(refusal=refusal), result)
 
     def joined(self, protocol: str | None) -> JoinedMember:
         return JoinedMember(self.member_id, self.group_instance_id, self.metadata(protocol))
@@ -104,10 +104,10 @@ class ClassicGroupMember:
         )
 
 
-def _rejected_join(member_id: str, refusal: GroupRefusal) -> Joined:
+def _rejected_join(member_id: str, refusal: GroupRefusal) -> JoinReply:
     """Returns the response without a member id if that is unknown, as Kafka does."""
     is_unknown = refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    return Joined(member_id="" if is_unknown else member_id, refusal=refusal)
+    return JoinReply(member_id="" if is_unknown else member_id, refusal=refusal)
 
 
 def joining_member(request: JoinGroup, member_id: str) -> ClassicGroupMember:

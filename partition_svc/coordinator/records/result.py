@@ -7,27 +7,27 @@ from typing import Protocol, TypeAlias
 from common.ports.classic_groups import (
     DescribedGroup,
     GroupResult,
-    HeartbeatTaken,
-    Joined,
-    Left,
-    Synced,
+    HeartbeatReply,
+    JoinReply,
+    LeaveReply,
+    SyncReply,
 )
-from common.ports.consumer_groups import ConsumerHeartbeatTaken, DescribedConsumerGroup
+from common.ports.consumer_groups import ConsumerHeartbeatReply, DescribedConsumerGroup
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
 from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
 
 Reply: TypeAlias = (
-    Joined
-    | Synced
-    | HeartbeatTaken
-    | Left
+    JoinReply
+    | SyncReply
+    | HeartbeatReply
+    | LeaveReply
     | GroupResult
     | CommitResult
     | FetchedOffsets
     | DeletedOffsets
-    | ConsumerHeartbeatTaken
+    | ConsumerHeartbeatReply
     | DescribedGroup
     | DescribedConsumerGroup
 )

@@ -14,9 +14,9 @@ from typing import Any
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
-    HeartbeatTaken,
-    Joined,
+    HeartbeatReply,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
     MemberAssignment,
@@ -75,7 +75,7 @@ class ClassicReader:
     member_id: str = ""
     generation: int = -1
     owned: frozenset[tuple[bytes, int]] = frozenset()
-    joined: Joined | None = None
+    joined: JoinReply | None = None
     wants_join: bool = True
     refusal: GroupRefusal | None = None
     _pending: tuple[int, int] | None = None
@@ -161,7 +161,7 @@ class ClassicReader:
         new_id = f"c{next(_ids)}"
         self._call(lambda ticket: simulated.group.join(request, ticket, simulated.now_ms, new_id))
 
-    def _sync(self, joined: Joined) -> None:
+    def _sync(self, joined: JoinReply) -> None:
         plan = self._assign(joined) if joined.members and not joined.skip_assignment else {}
         request = SyncGroup(
             "g",
@@ -184,16 +184,16 @@ class ClassicReader:
 
     def _on_reply(self, reply: Any) -> None:
         self.refusal = reply.refusal
-        if isinstance(reply, Joined):
+        if isinstance(reply, JoinReply):
             self._on_joined(reply)
         elif reply.refusal is GroupRefusal.REBALANCE_IN_PROGRESS:
             self.joined, self.wants_join = None, True
         elif reply.refusal is not None:
             self._reset()
-        elif not isinstance(reply, HeartbeatTaken):
+        elif not isinstance(reply, HeartbeatReply):
             self._on_assignment(reply.assignment)
 
-    def _on_joined(self, joined: Joined) -> None:
+    def _on_joined(self, joined: JoinReply) -> None:
         if joined.refusal is GroupRefusal.MEMBER_ID_REQUIRED:
             self.member_id = joined.member_id
         elif joined.refusal is GroupRefusal.REBALANCE_IN_PROGRESS:
@@ -218,7 +218,7 @@ class ClassicReader:
         self.generation, self.owned, self.joined = -1, frozenset(), None
         self.wants_join = True
 
-    def _assign(self, joined: Joined) -> Mapping[str, list[tuple[str, int]]]:
+    def _assign(self, joined: JoinReply) -> Mapping[str, list[tuple[str, int]]]:
         """Assigns evenly; partitions that a member still reads go to no other (KIP-429)."""
         subscriptions = {
             member.member_id: parsed

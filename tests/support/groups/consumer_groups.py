@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from common.cluster.view import ClusterView
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply
 from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.consumer.assignment_conversion import (
     from_owned_partitions,
@@ -47,7 +47,7 @@ class SimulatedConsumerGroup:
         )
         self.view.apply(ClusterChange(self.view.revision + 1, "c", is_snapshot=True, topics=topics))
 
-    def beat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
+    def beat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatReply:
         new_id = f"new-{next(self._ids)}"
         return self.do(lambda: self.group.consumer_heartbeat(request, "t", self.now_ms, new_id))
 
@@ -123,7 +123,7 @@ class Reader:
     assignor: str | None = None
     epoch: int = 0
     owned: frozenset[tuple[bytes, int]] = frozenset()
-    last: ConsumerHeartbeatTaken | None = None
+    last: ConsumerHeartbeatReply | None = None
 
     def request(self, **changes: Any) -> ConsumerHeartbeat:
         values: dict[str, Any] = {
@@ -136,10 +136,10 @@ class Reader:
         }
         return ConsumerHeartbeat("g", self.member_id, self.epoch, **(values | changes))
 
-    def beat(self, **changes: Any) -> ConsumerHeartbeatTaken:
+    def beat(self, **changes: Any) -> ConsumerHeartbeatReply:
         return self.take(self.simulated.beat(self.request(**changes)))
 
-    def take(self, reply: ConsumerHeartbeatTaken) -> ConsumerHeartbeatTaken:
+    def take(self, reply: ConsumerHeartbeatReply) -> ConsumerHeartbeatReply:
         self.last = reply
         if reply.refusal is None:
             self.epoch = reply.member_epoch
@@ -147,7 +147,7 @@ class Reader:
                 self.owned = from_owned_partitions(reply.assignment)
         return reply
 
-    def leave(self, epoch: int = -1) -> ConsumerHeartbeatTaken:
+    def leave(self, epoch: int = -1) -> ConsumerHeartbeatReply:
         self.epoch, self.owned = epoch, frozenset()
         return self.simulated.beat(ConsumerHeartbeat("g", self.member_id, epoch, self.instance_id))
 

@@ -6,7 +6,7 @@ Every response of a group passes `CheckedGroup.write`, which checks the invarian
 from collections import deque
 
 from common.cluster.view import ClusterView
-from common.ports.classic_groups import Joined, Synced
+from common.ports.classic_groups import JoinReply, SyncReply
 from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.group_records import decode, encode
@@ -119,9 +119,9 @@ class Invariants:
         assert offset in self.issued
 
     def check_reply(self, request, reply, stored, offsets):
-        if isinstance(reply, Joined) and reply.refusal is None:
+        if isinstance(reply, JoinReply) and reply.refusal is None:
             self._check_joined(reply, stored)
-        elif isinstance(reply, Synced) and reply.refusal is None:
+        elif isinstance(reply, SyncReply) and reply.refusal is None:
             self._check_synced(request, reply, stored)
         elif isinstance(reply, FetchedOffsets):
             fetched = {(offset.topic, offset.partition): offset.offset for offset in reply.offsets}

@@ -8,8 +8,8 @@ from pathlib import Path
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
-    Joined,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
     MemberAssignment,
@@ -91,7 +91,7 @@ async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
     return joined.member_id
 
 
-async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
+async def joined_alone(to: Coordinators, group_id: str = GROUP) -> JoinReply:
     """Joins the only member of a group, which leads it."""
     member_id = await new_member_id(to, group_id)
     joined = await to.call(joining(member_id, group_id))
@@ -100,7 +100,7 @@ async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
     return joined
 
 
-async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
+async def settled_alone(to: Coordinators, group_id: str = GROUP) -> JoinReply:
     """Joins the only member of a group, and makes the group Stable."""
     joined = await joined_alone(to, group_id)
     synced = await to.call(syncing(joined, {joined.member_id: b"all"}, group_id))
@@ -109,16 +109,16 @@ async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
     return joined
 
 
-def syncing(joined: Joined, assignments: dict[str, bytes] | None = None, group_id: str = GROUP):
+def syncing(joined: JoinReply, assignments: dict[str, bytes] | None = None, group_id: str = GROUP):
     shares = [MemberAssignment(*item) for item in (assignments or {}).items()]
     return SyncGroup(group_id, joined.member_id, joined.generation_id, assignments=shares)
 
 
-def beating(joined: Joined, group_id: str = GROUP) -> GroupHeartbeat:
+def beating(joined: JoinReply, group_id: str = GROUP) -> GroupHeartbeat:
     return GroupHeartbeat(group_id, joined.member_id, joined.generation_id)
 
 
-def leaving(joined: Joined, group_id: str = GROUP) -> LeaveGroup:
+def leaving(joined: JoinReply, group_id: str = GROUP) -> LeaveGroup:
     return LeaveGroup(group_id, [LeavingMember(joined.member_id)])
 
 
@@ -139,7 +139,7 @@ async def committed(to: Coordinators, group_id: str = GROUP) -> int:
     return offsets[0] if offsets else -1
 
 
-async def rebalancing(to: Coordinators, member: Joined) -> None:
+async def rebalancing(to: Coordinators, member: JoinReply) -> None:
     """Waits until the group of a member rebalances."""
     while (await to.call(beating(member))).refusal is None:  # noqa: ASYNC110
         await asyncio.sleep(0.005)

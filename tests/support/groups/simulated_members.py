@@ -7,13 +7,13 @@ from random import Random
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
-    Joined,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
     MemberAssignment,
-    Synced,
     SyncGroup,
+    SyncReply,
 )
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
@@ -234,7 +234,7 @@ class SimulatedGroup:
             client.wants_join = True
         elif reply.refusal is not None:
             client.member_id, client.generation, client.wants_join = "", -1, True
-        elif isinstance(reply, Joined):
+        elif isinstance(reply, JoinReply):
             client.member_id, client.joined = reply.member_id, reply
-        elif isinstance(reply, Synced):
+        elif isinstance(reply, SyncReply):
             client.generation = request.generation_id

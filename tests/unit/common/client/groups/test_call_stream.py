@@ -7,7 +7,7 @@ import pytest
 from common.client import batching_stream
 from common.client.groups import call_stream
 from common.client.groups.call_stream import CallStreamClient, open_call_stream
-from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatReply
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel
@@ -30,7 +30,7 @@ class FakeCoordinators:
         self.group_ids.append(request.group_id)
         reply = asyncio.get_running_loop().create_future()
         refusal = GroupRefusal(request.generation_id) if request.generation_id else None
-        self.open.append((reply, HeartbeatTaken(refusal)))
+        self.open.append((reply, HeartbeatReply(refusal)))
         if self.responds_at_once:
             self.respond()
         return reply
@@ -169,7 +169,7 @@ def test_broken_stream_fails_its_calls_and_the_next_call_opens_another(caplog):
             async with serve_coordinators(owner, port.address):
                 while True:
                     try:
-                        assert await send_heartbeat(calls, "again") == HeartbeatTaken()
+                        assert await send_heartbeat(calls, "again") == HeartbeatReply()
                         break
                     except BackendUnavailable:
                         continue
@@ -211,7 +211,7 @@ def test_stopping_service_replies_before_it_ends_its_streams():
             await until(lambda: owner.group_ids)
             servicer.end_streams()
             owner.respond()
-            assert await call == HeartbeatTaken()
+            assert await call == HeartbeatReply()
             with pytest.raises(BackendUnavailable, match="stopping"):
                 await send_heartbeat(calls)
             assert len(owner.group_ids) == 1
@@ -260,7 +260,7 @@ def test_overdue_call_fails_alone_while_others_have_replies(monkeypatch):
                 await slow
             # The late reply is ignored, and the stream continues.
             late_reply.set_result(result)
-            assert await send_heartbeat(calls) == HeartbeatTaken()
+            assert await send_heartbeat(calls) == HeartbeatReply()
             assert calls._unanswered_bytes == 0
 
     run(scenario)

@@ -1,6 +1,6 @@
 import pytest
 
-from common.ports.classic_groups import Joined
+from common.ports.classic_groups import JoinReply
 from common.ports.group_errors import GroupRefusal
 from tests.support.groups.driven_group import READS_T, SESSION_MS, DrivenGroup
 
@@ -47,7 +47,7 @@ def test_static_member_with_a_pending_id_is_rejected(instance):
     driven.stable("a", instance="i")
     driven.join(new_id="b", needs_member_id=True)
     joined = driven.answers[driven.join("b", instance=instance)]
-    assert joined == Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR)
+    assert joined == JoinReply(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR)
     assert (driven.state, driven.member_ids) == ("Stable", ["a"])
     driven.pass_ms(SESSION_MS)
     assert driven.member_ids == []

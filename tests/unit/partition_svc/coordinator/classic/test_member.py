@@ -1,4 +1,4 @@
-from common.ports.classic_groups import GroupProtocol, Joined, Synced
+from common.ports.classic_groups import GroupProtocol, JoinReply, SyncReply
 from common.ports.group_errors import GroupClient, GroupRefusal
 from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
 from partition_svc.coordinator.records.result import CoordinatorResult
@@ -31,12 +31,12 @@ def test_vote_is_the_first_candidate():
 def test_pending_requests_get_one_response():
     member, result = new_member(), CoordinatorResult(0)
     member.hold_join(1, result)
-    member.respond_to_join(Joined("a"), result)
-    member.respond_to_join(Joined("b"), result)
+    member.respond_to_join(JoinReply("a"), result)
+    member.respond_to_join(JoinReply("b"), result)
     member.hold_sync(2, result)
-    member.respond_to_sync(Synced(b"1"), result)
+    member.respond_to_sync(SyncReply(b"1"), result)
     member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, result)
-    assert result.replies == [(1, Joined("a")), (2, Synced(b"1"))]
+    assert result.replies == [(1, JoinReply("a")), (2, SyncReply(b"1"))]
 
 
 def test_reject_pending_rejects_join_and_sync():
@@ -45,15 +45,15 @@ def test_reject_pending_rejects_join_and_sync():
     member.hold_sync(2, result)
     fenced = GroupRefusal.FENCED_INSTANCE_ID
     member.reject_pending(fenced, result)
-    assert result.replies == [(1, Joined("a", refusal=fenced)), (2, Synced(refusal=fenced))]
+    assert result.replies == [(1, JoinReply("a", refusal=fenced)), (2, SyncReply(refusal=fenced))]
 
 
 def test_ticket_may_be_any_value_but_none():
     member, result = new_member(), CoordinatorResult(0)
     member.hold_sync(0, result)
     assert member.is_waiting
-    member.respond_to_sync(Synced(), result)
-    assert result.replies == [(0, Synced())]
+    member.respond_to_sync(SyncReply(), result)
+    assert result.replies == [(0, SyncReply())]
 
 
 def test_member_with_a_pending_request_is_waiting_unless_it_is_new():

@@ -1,6 +1,6 @@
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
-    Joined,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
 )
@@ -75,7 +75,7 @@ def test_generation_grows_over_restarts_at_any_time():
 def test_roll_back_reverts_unconfirmed_requests():
     driven = DrivenGroup()
     driven.commit(5)
-    member = Joined("a", driven.stable("a"))
+    member = JoinReply("a", driven.stable("a"))
     group, now_ms = driven.group, driven.now_ms
     group.confirm(driven.records)
     description = group.describe()
