@@ -188,7 +188,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
 
     Raises:
         CannotListen: an address of `listeners` is in use.
-        AddressTaken: the address `grpc.listen` cannot be bound.
+        AddressInUse: the address `grpc.listen` cannot be bound.
     """
     view = ClusterView()
     partitions = RoutedPartitions(

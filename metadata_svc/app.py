@@ -54,7 +54,7 @@ async def serve(
 
     Raises:
         KvStoreFailed: the store cannot be opened or read.
-        AddressTaken: the server cannot listen on `grpc.listen`.
+        AddressInUse: the server cannot listen on `grpc.listen`.
         LeadershipLost: on etcd, another process may lead now.
     """
     if store_settings is not None and store_settings.store == ETCD:

@@ -65,7 +65,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
 
     Raises:
         StoreInUse, StorageFailed: as `open_core`.
-        AddressTaken: `grpc.listen` is in use.
+        AddressInUse: `grpc.listen` is in use.
         WrongCluster: the metadata service belongs to another cluster than the data here.
         RegistrationRefused: the name belongs to another volume or process.
     """

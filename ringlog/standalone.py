@@ -17,7 +17,7 @@ from common.config.sources import read_settings
 from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
-from common.rpc.server import AddressTaken, RpcServer, Service
+from common.rpc.server import AddressInUse, RpcServer, Service
 from common.runtime.process import run
 from gateway_svc.app import GatewayServer
 from gateway_svc.net.listener import CannotListen
@@ -40,7 +40,7 @@ from ringlog.config import CLASSES, FIXED, Services, settings_of
 _PORT_MAX: Final = 65535
 
 _CANNOT_RUN: Final = (
-    AddressTaken,
+    AddressInUse,
     CannotListen,
     KvStoreFailed,
     RegistrationRefused,
@@ -70,7 +70,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
     """Runs the broker until `stop` is set, then drains: first the gateway, last the metadata.
 
     Raises:
-        AddressTaken, CannotListen: an address cannot be bound.
+        AddressInUse, CannotListen: an address cannot be bound.
         KvStoreFailed, StorageFailed, StoreInUse, WrongCluster: the data cannot be used.
     """
     view = ClusterView()
@@ -134,7 +134,7 @@ async def _started(
         server = RpcServer(offered, address=candidates.pop(0))
         try:
             await server.start()
-        except AddressTaken:
+        except AddressInUse:
             await server.stop(grace_s=0)
             if not candidates:
                 raise

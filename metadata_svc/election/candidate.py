@@ -50,7 +50,7 @@ class Candidate:
         """Runs until `stop` is set or the leadership is lost.
 
         Raises:
-            AddressTaken: the server cannot listen on the address.
+            AddressInUse: the server cannot listen on the address.
             LeadershipLost: another process may lead now.
             KvStoreFailed: the state in etcd cannot be read.
         """

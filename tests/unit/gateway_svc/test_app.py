@@ -9,7 +9,7 @@ from common.ports.metadata import Member, NewTopic
 from common.ports.partitions import FetchQuery, FetchResult, Refusal
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
-from common.rpc.server import AddressTaken, RpcServer
+from common.rpc.server import AddressInUse, RpcServer
 from gateway_svc.app import GatewayServer, serve
 from gateway_svc.config import GatewaySettings
 from gateway_svc.net.listener import CannotListen
@@ -304,7 +304,7 @@ def test_addresses_in_use_are_rejected():
         with pytest.raises(CannotListen):
             await serve(kafka_in_use, asyncio.Event())
         grpc_in_use = GatewaySettings(listeners=("A://127.0.0.1:0",), grpc_listen=address_in_use)
-        with pytest.raises(AddressTaken):
+        with pytest.raises(AddressInUse):
             await serve(grpc_in_use, asyncio.Event())
         blocker.close()
         port.release()

@@ -12,7 +12,7 @@ from common.ports.metadata import NewTopic
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from common.rpc.metadata_client import GrpcMetadata
-from common.rpc.server import AddressTaken
+from common.rpc.server import AddressInUse
 from metadata_svc.app import open_core, serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
 from metadata_svc.state.store import StateStore
@@ -92,7 +92,7 @@ def test_an_address_that_is_in_use_is_refused_and_the_store_released(tmp_path):
         defaults = build(TopicDefaults, {})
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as other:
             address = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
-            with pytest.raises(AddressTaken):
+            with pytest.raises(AddressInUse):
                 await serve(settings(tmp_path, grpc_listen=address), defaults, asyncio.Event())
         async with open_core(settings(tmp_path), defaults):
             pass
