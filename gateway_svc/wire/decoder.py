@@ -26,17 +26,17 @@ MALFORMED = (IndexError, ValueError, struct_error)
 def decoder_of(message_type: type, version: int, *, flexible: bool) -> Callable[..., Any]:
     """The compiled reader of `message_type` in `version`."""
     source = decoder_source(message_type, version, flexible=flexible)
-    return source.compiled(f"decode {message_type.__name__} v{version}")
+    return source.compile_function(f"decode {message_type.__name__} v{version}")
 
 
 def decoder_source(message_type: type, version: int, *, flexible: bool) -> ReadSource:
     source = ReadSource(flexible=flexible)
     source.constant("new", object.__new__)
     source.line(f"left = {ELEMENTS_MAX}")
-    whole = _Decoder(source, version, flexible=flexible).message(
+    decoded = _Decoder(source, version, flexible=flexible).message(
         message_type, message_type.__name__
     )
-    source.line(f"return {whole}, pos")
+    source.line(f"return {decoded}, pos")
     return source
 
 

@@ -18,12 +18,12 @@ from gateway_svc.wire.writing import WriteSource
 def encoder_of(message_type: type, version: int, *, flexible: bool) -> Callable[..., Any]:
     """The compiled writer of `message_type` in `version`."""
     source = encoder_source(message_type, version, flexible=flexible)
-    return source.compiled(f"encode {message_type.__name__} v{version}")
+    return source.compile_function(f"encode {message_type.__name__} v{version}")
 
 
 def encoder_source(message_type: type, version: int, *, flexible: bool) -> WriteSource:
     source = WriteSource(flexible=flexible)
-    _Encoder(source, version, flexible=flexible).message(message_type, "whole")
+    _Encoder(source, version, flexible=flexible).message(message_type, "message")
     source.flush()
     with source.block("if pieces or not parts:"):
         source.line("parts.append(join(pieces))")
