@@ -79,10 +79,10 @@ class ClassicGroupMember:
         self.respond_to_join(_rejected_join(self.member_id, refusal), result)
         self.respond_to_sync(SyncReply(refusal=refusal), result)
 
-    def joined(self, protocol: str | None) -> JoinedMember:
+    def as_joined_member(self, protocol: str | None) -> JoinedMember:
         return JoinedMember(self.member_id, self.group_instance_id, self.metadata(protocol))
 
-    def described(self, protocol: str | None) -> DescribedMember:
+    def describe(self, protocol: str | None) -> DescribedMember:
         """`protocol`: None unless the group is Stable; metadata is empty then."""
         return DescribedMember(
             self.member_id,
@@ -92,7 +92,7 @@ class ClassicGroupMember:
             self.assignment,
         )
 
-    def stored(self, protocol: str | None) -> StoredMember:
+    def as_stored_member(self, protocol: str | None) -> StoredMember:
         return StoredMember(
             self.member_id,
             self.group_instance_id,
@@ -121,7 +121,7 @@ def joining_member(request: JoinGroup, member_id: str) -> ClassicGroupMember:
     )
 
 
-def restored_member(stored: StoredMember, protocol: str | None) -> ClassicGroupMember:
+def restore_member(stored: StoredMember, protocol: str | None) -> ClassicGroupMember:
     """Returns a member with the one protocol that the log has: that of its generation."""
     rebalance_timeout_ms = stored.rebalance_timeout_ms
     return ClassicGroupMember(

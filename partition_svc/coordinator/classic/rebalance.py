@@ -25,7 +25,7 @@ def rebalance_or_complete_join(group: ClassicGroup, result: CoordinatorResult) -
 def maybe_complete_join(group: ClassicGroup, result: CoordinatorResult) -> None:
     """Completes the join phase if all members have joined and no initial delay is running."""
     is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
-    if is_joining and group.initial_delay_left_ms is None and group.members.have_all_joined:
+    if is_joining and group.initial_delay_left_ms is None and group.members.all_have_joined:
         complete_join(group, result)
 
 
@@ -39,7 +39,7 @@ def prepare_rebalance(group: ClassicGroup, result: CoordinatorResult) -> None:
     group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, result)
     if was_empty:
         _start_initial_delay(group, result)
-    elif group.members.have_all_joined:
+    elif group.members.all_have_joined:
         complete_join(group, result)
     else:
         _wait_for_joins(group, group.members.rebalance_timeout_ms, result)
@@ -83,7 +83,7 @@ def current_generation(
     group: ClassicGroup, member: ClassicGroupMember, *, leads: bool
 ) -> JoinReply:
     """Returns the response to a join. Only a leader gets the list of members."""
-    members = [each.joined(group.protocol) for each in group.members] if leads else ()
+    members = [each.as_joined_member(group.protocol) for each in group.members] if leads else ()
     return JoinReply(
         member_id=member.member_id,
         generation_id=group.generation_id,

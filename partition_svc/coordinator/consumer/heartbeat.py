@@ -23,7 +23,7 @@ from partition_svc.coordinator.consumer.member import (
     ConsumerGroupMember,
 )
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
-from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compiled
+from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compile_pattern
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
@@ -201,7 +201,7 @@ def _merged_subscription(
     names, expression = request.subscribed_topic_names, request.subscribed_topic_regex
     if expression:
         try:
-            compiled(expression)
+            compile_pattern(expression)
         except InvalidPattern as error:
             raise _Rejected(
                 GroupRefusal.INVALID_REGULAR_EXPRESSION,

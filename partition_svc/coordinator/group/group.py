@@ -179,10 +179,10 @@ class Group(GroupState):
             return consumer_describe.missing(self.group_id, exists=self.exists)
         return consumer_describe.describe(self.consumer)
 
-    def listed(self) -> ListedGroup:
+    def as_listed_group(self) -> ListedGroup:
         if self.consumer is None:
-            return classic_describe.listed(self.classic)
-        return consumer_describe.listed(self.consumer)
+            return classic_describe.as_listed_group(self.classic)
+        return consumer_describe.as_listed_group(self.consumer)
 
     def _first_consumer_heartbeat(
         self, request: ConsumerHeartbeat, result: CoordinatorResult

@@ -10,7 +10,7 @@ from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.state import ClassicGroupState
 from partition_svc.coordinator.classic.timeouts import restart
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.restore import restored
+from partition_svc.coordinator.consumer.restore import restore
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.group.logged_members import LoggedMembers, logged_members
@@ -131,5 +131,5 @@ class GroupState:
         if stored is not None:
             classic.restore(stored)
             restart(classic, CoordinatorResult(now_ms))
-        consumer = restored(self.group_id, self.settings, self.view, records, now_ms)
+        consumer = restore(self.group_id, self.settings, self.view, records, now_ms)
         self.classic, self.consumer = classic, consumer

@@ -118,7 +118,7 @@ class OwnedCoordinators:
         """CoordinatorRefused with COORDINATOR_LOAD_IN_PROGRESS while groups may be missing."""
         if self._shards.are_loading:
             return ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
-        listed = [group.listed() for shard in self._shards for group in shard.groups()]
+        listed = [group.as_listed_group() for shard in self._shards for group in shard.groups()]
         return ListedGroups([group for group in listed if is_listed(group, request)])
 
 

@@ -47,4 +47,4 @@ def seen(group: Group) -> tuple[Any, ...]:
     consumer.members = sorted(consumer.members, key=lambda member: member.member_id)
     ((_, fetched),) = group.fetch(FetchOffsets("g"), "t", 0).replies
     offsets = sorted(map(repr, fetched.offsets))
-    return group.describe(), consumer, offsets, group.listed(), group.next_deadline
+    return group.describe(), consumer, offsets, group.as_listed_group(), group.next_deadline

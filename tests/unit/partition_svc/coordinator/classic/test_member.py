@@ -1,6 +1,6 @@
 from common.ports.classic_groups import GroupProtocol, JoinReply, SyncReply
 from common.ports.group_errors import GroupClient, GroupRefusal
-from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
+from partition_svc.coordinator.classic.member import ClassicGroupMember, restore_member
 from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import StoredMember
 
@@ -68,22 +68,22 @@ def test_member_with_a_pending_request_is_waiting_unless_it_is_new():
 def test_restored_member_has_only_the_chosen_protocol():
     member = new_member()
     member.assignment = b"all"
-    stored = member.stored("y")
+    stored = member.as_stored_member("y")
     assert stored == StoredMember("a", "i", CLIENT, 60, 10, b"2", b"all")
-    restored = restored_member(stored, "y")
+    restored = restore_member(stored, "y")
     assert restored.protocols == [GroupProtocol("y", b"2")]
-    assert restored.stored("y") == stored
+    assert restored.as_stored_member("y") == stored
 
 
 def test_record_without_rebalance_timeout_uses_the_session_timeout():
-    stored = new_member().stored("x")._replace(rebalance_timeout_ms=-1)
-    assert restored_member(stored, "x").rebalance_timeout_ms == 10
+    stored = new_member().as_stored_member("x")._replace(rebalance_timeout_ms=-1)
+    assert restore_member(stored, "x").rebalance_timeout_ms == 10
 
 
 def test_description_has_metadata_only_with_a_protocol():
     member = new_member()
     member.assignment = b"all"
-    with_protocol, without_protocol = member.described("x"), member.described(None)
+    with_protocol, without_protocol = member.describe("x"), member.describe(None)
     assert (with_protocol.metadata, with_protocol.assignment) == (b"1", b"all")
     assert (without_protocol.metadata, without_protocol.assignment) == (b"", b"all")
     assert (with_protocol.member_id, with_protocol.group_instance_id, with_protocol.client) == (
