@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 
@@ -31,6 +31,9 @@ class Memory(NamedTuple):
 class Process:
     """A running Python module of the checkout `root`; its output goes to `log_path`."""
 
+    #: Program that gets the arguments.
+    program: ClassVar[str] = sys.executable
+
     def __init__(
         self,
         name: str,
@@ -45,7 +48,7 @@ class Process:
         with log_path.open("wb") as log:
             self.started_at = time.perf_counter()
             self._child = subprocess.Popen(
-                [sys.executable, *arguments],
+                [self.program, *arguments],
                 cwd=root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -66,10 +66,11 @@ SINGLE_PIPELINED = ProduceCase(1, 100, in_flight=32)
 HUNDRED_PIPELINED = ProduceCase(100, 100, in_flight=8)
 THOUSAND_PIPELINED = ProduceCase(1000, 100, in_flight=8)
 SINGLE_SEQUENTIAL = ProduceCase(1, 100, in_flight=1)
+SINGLE_CONNECTIONS = ProduceCase(1, 100, in_flight=1, connections=32)
 PRODUCE_CASES = (
     SINGLE_SEQUENTIAL,
     SINGLE_PIPELINED,
-    ProduceCase(1, 100, in_flight=1, connections=32),
+    SINGLE_CONNECTIONS,
     ProduceCase(1, 1000, in_flight=32),
     ProduceCase(100, 100, in_flight=1),
     HUNDRED_PIPELINED,
