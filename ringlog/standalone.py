@@ -19,10 +19,10 @@ from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.server import AddressInUse, RpcServer, Service
 from common.runtime.process import run
-from gateway_svc.app import GatewayServer
 from gateway_svc.net.listener import CannotListen
 from gateway_svc.net.pipeline import LARGE_BUDGET
-from metadata_svc.app import open_core as open_metadata
+from gateway_svc.server import GatewayServer
+from metadata_svc.assembly import open_core as open_metadata
 from metadata_svc.core import LocalMetadata
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.ring_servicer import tell_of_moves
