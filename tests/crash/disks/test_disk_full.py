@@ -1,4 +1,4 @@
-"""Full disk: appends are refused, reads continue, and appends work again once there is room.
+"""A full disk: appends are refused, reads continue, and appends work again once there is room.
 
 The size limit of the process (RLIMIT_FSIZE) stands in for the end of the disk: it makes writes fail
 within a file, may be set and lifted from outside, and needs no privileges.
@@ -36,36 +36,36 @@ def limit_files(process, size):
 def largest_file(folder):
     sizes = [0]
     for path in Path(folder).rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # RocksDB removes some meanwhile
-            # The metadata store keeps a file for the day when its disk is full.
+        with contextlib.suppress(FileNotFoundError):  # RocksDB removes files meanwhile
+            # The metadata store reserves space for a full disk in this file.
             if path.is_file() and path.name != "RESERVE":
                 sizes.append(path.stat().st_size)
     return max(sizes)
 
 
 @pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
-def test_appends_fail_reads_work_and_space_brings_recovery(acks, broker, tmp_path):
+def test_appends_are_refused_while_the_disk_is_full_and_accepted_afterwards(acks, broker, tmp_path):
     with RawClient(broker.address) as raw:
         topic = raw.create_topic()
         stored = [raw.produce(topic, BATCH, acks=acks).base_offset for _ in range(10)]
         limit_files(broker.storage, largest_file(tmp_path) + 300_000)
-        answers = [raw.produce(topic, BATCH, acks=acks) for _ in range(10)]
-        stored += [answer.base_offset for answer in answers if answer.error_code == 0]
-        refused = [answer.error_code for answer in answers if answer.error_code]
-        assert refused, "the limit had no effect: the test showed nothing"
-        assert set(refused) == {KAFKA_STORAGE_ERROR}
-        assert [offset for batch in raw.fetch_all(topic) for offset in [first(batch)]] == stored
+        results = [raw.produce(topic, BATCH, acks=acks) for _ in range(10)]
+        stored += [result.base_offset for result in results if result.error_code == 0]
+        error_codes = [result.error_code for result in results if result.error_code]
+        assert error_codes, "the limit had no effect, so the test has shown nothing"
+        assert set(error_codes) == {KAFKA_STORAGE_ERROR}
+        assert [base_offset(batch) for batch in raw.fetch_all(topic)] == stored
         limit_files(broker.storage, resource.RLIM_INFINITY)
         eventually(
             lambda: raw.produce(topic, BATCH, acks=acks).error_code == 0,
-            what="appends that are taken again",
+            what="an accepted append",
         )
-        assert [first(batch) for batch in raw.fetch_all(topic)][: len(stored)] == stored
+        assert [base_offset(batch) for batch in raw.fetch_all(topic)][: len(stored)] == stored
     broker.assert_running()
     broker.restart(*broker.names)
     with RawClient(broker.address) as raw:
-        assert [first(batch) for batch in raw.fetch_all(topic)][: len(stored)] == stored
+        assert [base_offset(batch) for batch in raw.fetch_all(topic)][: len(stored)] == stored
 
 
-def first(batch):
+def base_offset(batch):
     return int.from_bytes(batch[:8], "big")
