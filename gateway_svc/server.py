@@ -180,7 +180,7 @@ class GatewayServer:
 def _limits(settings: GatewaySettings) -> ConnectionLimits:
     return ConnectionLimits(
         frame_bytes_max=settings.socket_request_max_bytes,
-        held_bytes_max=settings.connection_queued_max_request_bytes,
+        request_bytes_max=settings.connection_queued_max_request_bytes,
         idle_s=settings.connections_max_idle_ms / 1000,
         stalled_s=settings.connections_max_stalled_ms / 1000,
         bytes_per_second_min=settings.connections_min_bytes_per_second,

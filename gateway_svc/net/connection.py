@@ -36,7 +36,7 @@ _RATE_FACTOR_SHORT: Final = 64
 _WINDOW_FACTOR_SHORT: Final = 1 / 12
 
 #: Requests that one connection may have without a response; clients use five to a few dozen.
-UNANSWERED_MAX: Final = 1000
+IN_FLIGHT_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class ConnectionLimits:
     """Limits of size, time and rate of each connection. Times are in seconds."""
 
     frame_bytes_max: int
-    held_bytes_max: int  # of requests without a response
+    request_bytes_max: int  # of the requests in flight
     idle_s: float  # without a request
     stalled_s: float  # in the middle of a frame or a response without transferring a byte
     bytes_per_second_min: int  # rate in the middle of either, over `stalled_s`; 0: no minimum
@@ -133,7 +133,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._pipeline.accept(frames)
             self._release(LENGTH_BYTES * len(frames))
             self._pipeline.start()
-        if self._request_bytes > ALLOWANCE_BYTES or self._pipeline.unanswered >= UNANSWERED_MAX:
+        if self._request_bytes > ALLOWANCE_BYTES or self._pipeline.in_flight >= IN_FLIGHT_MAX:
             self._update_reading()
 
     def eof_received(self) -> None:
@@ -148,18 +148,18 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._count_unsent()
         self._pipeline.resume()
 
-    def send(self, parts: Parts, answered_bytes: int) -> None:
+    def send(self, parts: Parts, request_bytes: int) -> None:
         """Called by the pipeline with responses, in order."""
         if parts:
             self._transferred_at = self._loop.time()
             if self._send_rate.is_measured:
                 self._written_bytes += sum(map(len, parts))
             self._transport.writelines(parts)
-        self._release(answered_bytes)
+        self._release(request_bytes)
         # The overcommit holder too: it may have nothing more to receive, and must pass that on.
         if self._is_paused or self._shared.memory.holds_overcommit(self):
             self._update_reading()
-        if self._is_draining and not self._pipeline.unanswered:
+        if self._is_draining and not self._pipeline.in_flight:
             self._finish_drain()
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
@@ -175,7 +175,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         """Responds to the requests received so far, ignores later bytes, and closes."""
         self._is_draining = True
         self._update_reading()
-        if not self._pipeline.unanswered:
+        if not self._pipeline.in_flight:
             self._finish_drain()
 
     def abort(self) -> None:
@@ -197,7 +197,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         elif self._receives_slowly(now) or self._sends_slowly(now):
             log.info("closing %s: a request or a response is transferred too slowly", self.peer)
             self._transport.abort()
-        elif still_s > limits.idle_s and not self._pipeline.unanswered:
+        elif still_s > limits.idle_s and not self._pipeline.in_flight:
             log.debug("closing %s: idle for %d s", self.peer, still_s)
             self._transport.close()
 
@@ -275,11 +275,11 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def _has_room(self) -> bool:
-        unanswered = self._pipeline.unanswered
-        if unanswered >= UNANSWERED_MAX:
+        in_flight = self._pipeline.in_flight
+        if in_flight >= IN_FLIGHT_MAX:
             return False
-        # A single request may be larger than the limit; it must be complete to be answered.
-        if unanswered and self._request_bytes > self._shared.limits.held_bytes_max:
+        # A single request may be larger than the limit; it must be complete to start.
+        if in_flight and self._request_bytes > self._shared.limits.request_bytes_max:
             return False
         if self._request_bytes > ALLOWANCE_BYTES:
             return self._shared.memory.may_grow(self)

@@ -24,7 +24,7 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _NAME: Final = "coordinator.v1.CoordinatorService"
-#: What one stream may have unanswered; the gateway bounds its own side too.
+#: Limit of the calls in flight on one stream; the gateway has a limit of its own.
 _STREAM_BYTES_MAX: Final = 16 << 20
 _STOPPING: Final = "the partition service is stopping"
 

@@ -137,7 +137,7 @@ class PendingAppends:
     def _open(self, log_id: LogId, last_owner: AppendChannel | None) -> PendingLog:
         pending = self._logs[log_id] = PendingLog(log_id)
         on_drained = partial(self._on_drained, pending)
-        if last_owner is None or not last_owner.notify_when_answered(log_id, on_drained):
+        if last_owner is None or not last_owner.notify_when_drained(log_id, on_drained):
             pending.become(PendingState.READY)
         return pending
 

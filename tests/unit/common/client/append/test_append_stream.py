@@ -213,8 +213,8 @@ def test_small_append_does_not_wait_for_the_response_to_a_large_one():
     run(scenario)
 
 
-def test_unanswered_bytes_are_bounded(monkeypatch):
-    monkeypatch.setattr(append_stream, "_UNANSWERED_BYTES_MAX", 1 << 20)
+def test_bytes_in_flight_are_bounded(monkeypatch):
+    monkeypatch.setattr(append_stream, "_IN_FLIGHT_BYTES_MAX", 1 << 20)
 
     async def scenario() -> None:
         owner = FakeOwner(responds_at_once=False)
@@ -316,7 +316,7 @@ def test_overdue_response_breaks_the_stream(monkeypatch):
     run(scenario)
 
 
-def test_close_fails_only_unanswered_appends():
+def test_close_fails_only_appends_without_a_response():
     async def scenario() -> None:
         owner = FakeOwner(responds_at_once=False)
         async with serve_partitions(owner) as address, run_client(address) as client:
@@ -411,16 +411,16 @@ def test_drain_watch_fires_after_the_last_response_of_a_log():
         owner = FakeOwner(responds_at_once=False)
         async with serve_partitions(owner) as address, run_client(address) as client:
             notified = asyncio.Event()
-            assert not client.notify_when_answered(LOG, notified.set)
+            assert not client.notify_when_drained(LOG, notified.set)
             waiting = [client.submit(appends(b"a"), acks=1) for _ in range(3)]
-            assert client.notify_when_answered(LOG, notified.set)
-            assert not client.notify_when_answered(LogId(LOG.topic_id, 99), notified.set)
+            assert client.notify_when_drained(LOG, notified.set)
+            assert not client.notify_when_drained(LogId(LOG.topic_id, 99), notified.set)
             await owner.wait_until_stored(3)
             assert not notified.is_set()
             owner.respond()
             await notified.wait()
             assert all(append.done() for append in waiting)
-            assert not client.notify_when_answered(LOG, notified.set)
+            assert not client.notify_when_drained(LOG, notified.set)
 
     run(scenario)
 
@@ -438,7 +438,7 @@ def test_lost_stream_notifies_drain_watches_and_the_reject_handler():
         ):
             lost = client.submit(appends(b"a"), acks=1)
             await owner.wait_until_stored(1)
-            assert client.notify_when_answered(LOG, notified.set)
+            assert client.notify_when_drained(LOG, notified.set)
             await client.close()
             assert notified.is_set()
             assert handler.lost == ["p-0"]
