@@ -37,7 +37,7 @@ from tests.support.clients.raw_members import (
     Generations,
     RawConnection,
     RawMember,
-    at_work,
+    running_members,
     share_everything,
     until,
 )
@@ -116,7 +116,7 @@ async def _rebalance(broker: Deployment, group: str, count: int) -> float:
         for _ in range(count)
     ]
     *there, newcomer = members
-    async with at_work(there):
+    async with running_members(there):
         await until(lambda: share_everything(there, count), what="a group")
     for one in members:
         # Connected again.

@@ -44,9 +44,9 @@ def lost_responses(broker, raw, topic):
             return True
         return False
 
-    broker.proxy.cut_answer = is_lost
+    broker.proxy.must_cut = is_lost
     yield lost
-    broker.proxy.cut_answer = lambda _: False
+    broker.proxy.must_cut = lambda _: False
 
 
 def test_lost_responses_cause_no_duplicates(client, broker, topic, lost_responses):

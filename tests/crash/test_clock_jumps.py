@@ -21,9 +21,9 @@ from tests.support.clients.raw_members import (
     RawConnection,
     RawMember,
     commit,
-    committed,
+    fetch_committed,
 )
-from tests.support.groups.expiring_offsets import commit_for
+from tests.support.groups.expiring_offsets import commit_with_retention
 from tests.support.processes.deployments import standalone, three_processes
 from tests.support.processes.moved_clock import LOG_APPEND_TIME, append_stamped, with_clocks
 from tests.support.waiting import eventually
@@ -103,8 +103,8 @@ class QuietMembers:
         assert self._run(self._classic.heartbeat()) == NONE
         self._run(self._consumer.heartbeat())
         assert set(self._consumer.codes) == {NONE}
-        commit_for(self._raw, self._topic, "an hour", 7, retention_ms=HOUR_MS)
-        commit_for(self._raw, self._topic, "no retention", 7, retention_ms=0)
+        commit_with_retention(self._raw, self._topic, "an hour", 7, retention_ms=HOUR_MS)
+        commit_with_retention(self._raw, self._topic, "no retention", 7, retention_ms=0)
         eventually(lambda: not self._fetch_offsets("no retention"), what="an offset that expires")
         assert (
             self._fetch_offsets("an hour")
@@ -134,7 +134,7 @@ class QuietMembers:
         return RawMember(self._address, group, Generations(), partitions=1, **options)
 
     def _fetch_offsets(self, group):
-        return self._run(committed(self._connection, group))
+        return self._run(fetch_committed(self._connection, group))
 
     def _run(self, coroutine):
         return self._runner.run(coroutine)

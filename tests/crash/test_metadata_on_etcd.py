@@ -192,7 +192,7 @@ def test_revisions_grow_by_one_over_all_leaders(cluster):
         create_topic(cluster)
         cluster.kill(leader)
         create_topic(cluster)
-        cluster.start_those_that_ended()
+        cluster.restart_exited()
     writes = read_history(cluster, PREFIX + b"written")
     revisions = read_history(cluster, PREFIX + b"data/" + keys.REVISION_KEY)
     marks = [tuple(int(part) for part in value.split(b".")) for value in writes]

@@ -5,7 +5,7 @@ else. Neither committed offsets nor the order of a producer's batches are lost.
 import pytest
 
 from tests.support.clients.raw_client import LATEST, RawClient, now_ms
-from tests.support.groups.expiring_offsets import commit_for
+from tests.support.groups.expiring_offsets import commit_with_retention
 from tests.support.processes.deployments import standalone
 from tests.support.processes.moved_clock import LOG_APPEND_TIME, append_stamped, with_clocks
 from tests.support.stores.faulty_disk import WRITE, FaultyDisk
@@ -47,7 +47,7 @@ def fetch_offsets(raw, group):
 def wait_for_sweep(raw, topic, group):
     """Waits until an offset without retention has expired twice: all groups were checked."""
     for _ in range(2):
-        commit_for(raw, topic, group, 7, retention_ms=0)
+        commit_with_retention(raw, topic, group, 7, retention_ms=0)
         eventually(lambda: not fetch_offsets(raw, group), what="an offset that expires")
 
 
@@ -61,7 +61,7 @@ def test_offsets_are_kept_although_the_clock_was_wrong_when_the_process_started(
         clock.move_to(0)
         with RawClient(broker.address) as raw:
             topic = raw.create_topic()
-            commit_for(raw, topic, "kept", 7)
+            commit_with_retention(raw, topic, "kept", 7)
             wait_for_sweep(raw, topic, "first")
             assert fetch_offsets(raw, "kept") == [7]
         broker.restart("standalone")

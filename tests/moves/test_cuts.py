@@ -71,7 +71,7 @@ def test_a_move_survives_cuts_between_its_members(tmp_path, seed):
 
     async def test():
         ring, proxy = NotifyingRing(), Proxy()
-        proxy.cut_answer = cut
+        proxy.must_cut = cut
         try:
             async with moving_members(tmp_path, ring) as members:
                 producers = [Producer(ring, members, producer_id=n) for n in range(3)]

@@ -41,7 +41,7 @@ def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch,
             ring.begin()
             await until(lambda: f"move.target.{step}" in points.reached)
             ring.roll_back(1)
-            points.let_go(f"move.target.{step}")
+            points.release(f"move.target.{step}")
             if restarts:
                 await target.crash()
                 await target.start()
@@ -75,7 +75,7 @@ def test_a_copy_that_differs_from_the_log_is_not_continued(tmp_path, points, mon
             ring.begin()
             await until(lambda: "move.target.fenced" in points.reached)
             ring.roll_back(1)
-            points.let_go("move.target.fenced")
+            points.release("move.target.fenced")
             await until(lambda: not target.mover._tasks)
             # Simulate that the member restarts with an empty volume, under a later epoch.
             await source.core.incoming.delete(LOG)
@@ -111,7 +111,7 @@ def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, reason):
                 config = LogConfig.of({"cleanup.policy": "compact"}, {})
                 monkeypatch.setattr(target.core.incoming, "_config_of", lambda _: config)
             ring.roll_back(1)
-            points.let_go("move.target.fenced")
+            points.release("move.target.fenced")
             await until(lambda: not heads_of(target) and not target.core.incoming.markers)
 
     run(test)

@@ -94,12 +94,12 @@ class ConfluentMember(GroupMember):
         def on_assign(consumer: Consumer, partitions: list[Any]) -> None:
             self.assignments += 1
             added = {partition.partition for partition in partitions}
-            self.owners.took(self, added)
+            self.owners.add(self, added)
             self.assigned = self.assigned | added if is_cooperative else frozenset(added)
 
         def on_revoke(consumer: Consumer, partitions: list[Any]) -> None:
             self.assigned -= {partition.partition for partition in partitions}
-            self.owners.gave_up(self, {partition.partition for partition in partitions})
+            self.owners.remove(self, {partition.partition for partition in partitions})
 
         consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke)
         try:
@@ -111,7 +111,7 @@ class ConfluentMember(GroupMember):
                     self._commit(consumer)
         finally:
             consumer.close()
-            self.owners.gave_up(self, self.assigned)
+            self.owners.remove(self, self.assigned)
 
     def _commit(self, consumer: Consumer) -> None:
         try:

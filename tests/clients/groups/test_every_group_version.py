@@ -6,7 +6,7 @@ from tests.support.groups.samples import (
     GroupExchangeContext,
     commit_error,
     commit_of,
-    committed,
+    committed_offset,
     consumer_of,
     fetch_of,
     join_of,
@@ -99,7 +99,7 @@ def offset_commit_values(context):
 
 def offset_commit_check(response, context):
     assert commit_error(response) == 0
-    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (2, "so far", 0)
+    assert committed_offset(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (2, "so far", 0)
 
 
 def offset_fetch_values(context):
@@ -108,7 +108,7 @@ def offset_fetch_values(context):
 
 
 def offset_fetch_check(response, context):
-    assert committed(response, context.version) == (1, "so far", 0)
+    assert committed_offset(response, context.version) == (1, "so far", 0)
 
 
 def describe_groups_values(context):
@@ -151,7 +151,7 @@ def delete_groups_check(response, context):
         context.group: 0,
         context.group + "-unknown": GROUP_ID_NOT_FOUND,
     }
-    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
+    assert committed_offset(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
 
 
 def offset_delete_values(context):
@@ -163,7 +163,7 @@ def offset_delete_values(context):
 def offset_delete_check(response, context):
     assert response.error_code == 0
     assert commit_error(response) == 0
-    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
+    assert committed_offset(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
 
 
 def consumer_group_heartbeat_check(response, context):

@@ -37,18 +37,18 @@ def test_a_rolling_upgrade_and_downgrade_read_all_records_with_one_owner_each(br
         for _ in range(MEMBERS):
             group.add(ConfluentMember, **classic)
         group.settle()
-        assert group.described().type is ConsumerGroupType.CLASSIC
+        assert group.describe().type is ConsumerGroupType.CLASSIC
         for _ in range(MEMBERS):
             group.replace(CoordinatedMember)
-            assert group.described().type is ConsumerGroupType.CONSUMER
+            assert group.describe().type is ConsumerGroupType.CONSUMER
         eventually(
-            lambda: group.described().state is ConsumerGroupState.STABLE,
+            lambda: group.describe().state is ConsumerGroupState.STABLE,
             what="all members to have confirmed their revocations",
         )
         for remaining in reversed(range(MEMBERS)):
             group.replace(ConfluentMember, **classic)
             kind = ConsumerGroupType.CONSUMER if remaining else ConsumerGroupType.CLASSIC
-            assert group.described().type is kind
+            assert group.describe().type is kind
         group.check()
         for member in group.members:
             member.stop()
@@ -62,8 +62,8 @@ def test_every_client_shares_a_group_with_a_member_of_the_new_protocol(broker):
         group.settle()
         group.add(CoordinatedMember)
         group.settle()
-        assert group.described().type is ConsumerGroupType.CONSUMER
+        assert group.describe().type is ConsumerGroupType.CONSUMER
         group.check()
         group.members.pop().stop()
         group.settle()
-        assert group.described().type is ConsumerGroupType.CLASSIC
+        assert group.describe().type is ConsumerGroupType.CLASSIC

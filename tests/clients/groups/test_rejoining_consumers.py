@@ -135,9 +135,9 @@ def lost_responses(broker, reader):
         lost.append((chunk, reader.add_idle_member()))
         return True
 
-    broker.proxy.cut_answer = is_lost
+    broker.proxy.must_cut = is_lost
     yield lost
-    broker.proxy.cut_answer = lambda _: False
+    broker.proxy.must_cut = lambda _: False
 
 
 def test_a_consumer_whose_first_responses_were_lost_gets_partitions_at_once(reader, lost_responses):

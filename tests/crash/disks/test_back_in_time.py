@@ -14,9 +14,9 @@ from tests.support.moves.ring_admin import RingAdmin
 from tests.support.moves.ring_command import ring
 from tests.support.processes.cluster import METADATA, Cluster
 from tests.support.processes.etcd_cluster import CANDIDATES, EtcdCluster
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.kept_logs import kept_logs
-from tests.support.stores.volumes import pretend_that_the_machine_went_down, settled_token
+from tests.support.stores.volumes import change_boot_id, settled_token
 from tests.support.waiting import eventually
 from tests.support.wire.batches import record_batch
 from tests.support.wire.kio_client import ask
@@ -116,7 +116,7 @@ def test_a_copy_taken_while_the_member_ran_needs_acceptance_and_gets_a_new_epoch
     topic = raw.create_topic()
     produce(raw, topic, 10, at=0)
     token = settled_token(own)
-    copied(own, copy)
+    copy_open_store(own, copy)
     produce(raw, topic, 5, at=10)
     settled_token(own, other_than=token)
     consumer.assign([TopicPartition(topic, 0, 0)])
@@ -154,7 +154,7 @@ def test_offsets_lost_with_the_power_are_reused_under_another_epoch(cluster, raw
     cluster.wait_until_ready()
     settled_token(own)
     epoch = cluster.ring.topic(topic).partitions[0].leader_epoch
-    copied(own, copy)
+    copy_open_store(own, copy)
     produce(raw, topic, 3, at=5, acks=1)
     cluster.kill(MEMBER)
     cluster.start(MEMBER, volume_token_interval_ms="3600000")
@@ -162,7 +162,7 @@ def test_offsets_lost_with_the_power_are_reused_under_another_epoch(cluster, raw
     assert cluster.ring.topic(topic).partitions[0].leader_epoch == epoch, "it was only killed"
     cluster.kill(MEMBER)
     replace_directory(own, copy)
-    pretend_that_the_machine_went_down(own)
+    change_boot_id(own)
     cluster.ring.wait_until_dead(MEMBER)
     # The token is that of the last sync, because the machine lost the later opening too.
     assert cluster.ring.accept(MEMBER) is None

@@ -253,8 +253,8 @@ def test_real_members_migrate_in_both_directions_while_services_are_killed(broke
         group.settle()
         for kill in kills:
             group.replace(ConsumerProtocolMember, meanwhile=kill, **SHORT_BACKOFF)
-        assert group.described().type is ConsumerGroupType.CONSUMER
+        assert group.describe().type is ConsumerGroupType.CONSUMER
         for kill in kills:
             group.replace(ClassicMember, meanwhile=kill, **classic)
-        assert group.described().type is ConsumerGroupType.CLASSIC
+        assert group.describe().type is ConsumerGroupType.CLASSIC
         group.check()

@@ -20,13 +20,13 @@ from tests.support.clients.raw_members import (
     Generations,
     RawConnection,
     RawMember,
-    at_work,
     commit,
-    committed,
+    fetch_committed,
+    running_members,
     share_everything,
     until,
 )
-from tests.support.groups.group_reader import read_by, start_reader
+from tests.support.groups.group_reader import printed_positions, start_reader
 from tests.support.processes.deployments import three_processes
 from tests.support.waiting import eventually
 
@@ -82,7 +82,7 @@ class Committer:
     async def check(self, connection):
         """Checks the committed offset, also while the load runs."""
         before = self.acknowledged
-        offsets = await committed(connection, self.group)
+        offsets = await fetch_committed(connection, self.group)
         assert before <= offsets["orders", 0] <= self.sent
 
 
@@ -124,13 +124,13 @@ def test_a_topic_deleted_while_the_coordinator_is_down_leaves_no_offsets_to_its_
     async def commit_3():
         connection = RawConnection(address_getter(broker))
         assert await commit(connection, "g", "orders", {0: 3}) == 0
-        assert await committed(connection, "g") == {("orders", 0): 3}
+        assert await fetch_committed(connection, "g") == {("orders", 0): 3}
         connection.close()
 
     async def fetch_offsets():
         connection = RawConnection(address_getter(broker))
         try:
-            return await committed(connection, "g")
+            return await fetch_committed(connection, "g")
         finally:
             connection.close()
 
@@ -161,7 +161,7 @@ def test_a_rebalance_interrupted_by_a_kill_is_repeated(broker, victim):
             for number in range(1, 5)
         ]
         newcomer = RawMember(address_getter(broker), "g", generations, partitions=PARTITIONS)
-        async with at_work(members):
+        async with running_members(members):
             for _ in range(ROUNDS):
                 await until(lambda: share_everything(members, PARTITIONS), what="a generation")
                 before = members[0].generation
@@ -195,7 +195,7 @@ def test_members_keep_their_generation_while_their_coordinator_restarts(broker):
             RawMember(address_getter(broker), "g", generations, partitions=PARTITIONS)
             for _ in range(3)
         ]
-        async with at_work(members):
+        async with running_members(members):
             await until(lambda: share_everything(members, PARTITIONS), what="a generation")
             generation = members[0].generation
             await restart(broker, "partition")
@@ -234,7 +234,9 @@ def test_each_record_is_processed_while_members_and_services_are_killed(broker, 
         reader = start_reader(f"reader-{len(readers)}", broker.address, topic, "g")
         readers.append(reader)
         eventually(
-            lambda: read_by(reader), within_s=WITHIN_S, what=f"a record read by {reader.name}"
+            lambda: printed_positions(reader),
+            within_s=WITHIN_S,
+            what=f"a record read by {reader.name}",
         )
         return reader
 
@@ -250,7 +252,7 @@ def test_each_record_is_processed_while_members_and_services_are_killed(broker, 
             assert not producer.failures
             acknowledged = {(record.partition, record.offset) for record in producer.acknowledged}
             eventually(
-                lambda: acknowledged <= set().union(*map(read_by, readers)),
+                lambda: acknowledged <= set().union(*map(printed_positions, readers)),
                 within_s=WITHIN_S,
                 what="all records, by any reader",
             )
@@ -287,7 +289,7 @@ def test_a_thousand_groups_keep_their_state_through_a_kill(broker):
         assert {group.group_id for group in listed.groups} == {member.group for member in members}
         assert set(await asyncio.gather(*(member.heartbeat() for member in members))) == {0}
         for number, member in enumerate(members):
-            offsets = await committed(member.connection, member.group)
+            offsets = await fetch_committed(member.connection, member.group)
             assert offsets == {("orders", 0): number}
         for connection in connections:
             connection.close()
@@ -304,7 +306,7 @@ def test_two_hundred_members_form_one_group_again_after_a_kill(broker):
             RawMember(address_getter(broker), "g", generations, partitions=count, heartbeat_s=1.0)
             for _ in range(count)
         ]
-        async with at_work(members):
+        async with running_members(members):
             await until(
                 lambda: share_everything(members, count),
                 what="a generation with all members",

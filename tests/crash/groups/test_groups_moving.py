@@ -21,9 +21,9 @@ from tests.support.clients.raw_members import (
     Generations,
     RawConnection,
     RawMember,
-    at_work,
     commit,
-    committed,
+    fetch_committed,
+    running_members,
     share_everything,
     until,
 )
@@ -83,7 +83,7 @@ def test_moving_coordinators_does_not_affect_classic_members(tmp_path):
 
         async def move_coordinators():
             groups = [Group(cluster, f"group-{number}") for number in range(8)]
-            async with at_work([member for group in groups for member in group.members]):
+            async with running_members([member for group in groups for member in group.members]):
                 await until(lambda: all(group.is_settled for group in groups), what="groups")
                 for group in groups:
                     for member in group.members:
@@ -101,7 +101,9 @@ def test_moving_coordinators_does_not_affect_classic_members(tmp_path):
                 assert set().union(*(group.codes for group in groups)) == {0}
             reader = RawConnection(lambda: cluster.bootstrap)
             for group in groups:
-                assert await committed(reader, group.name) == {("orders", 0): group.acknowledged}
+                assert await fetch_committed(reader, group.name) == {
+                    ("orders", 0): group.acknowledged
+                }
             reader.close()
 
         asyncio.run(move_coordinators())
@@ -229,10 +231,10 @@ def test_a_paused_old_coordinator_neither_answers_nor_commits_when_it_resumes(tm
                 cluster.processes[source].resume()
                 for reply in await asyncio.gather(*calls):
                     assert reply.refusal is GroupRefusal.NOT_COORDINATOR
-            assert await committed(client, "g") == {("orders", 0): 7}
+            assert await fetch_committed(client, "g") == {("orders", 0): 7}
             cluster.ring.wait_until_settled()
             assert await commit(client, "g", "orders", {0: 8}) == 0
-            assert await committed(client, "g") == {("orders", 0): 8}
+            assert await fetch_committed(client, "g") == {("orders", 0): 8}
             client.close()
 
         asyncio.run(pause_during_move())
@@ -241,7 +243,7 @@ def test_a_paused_old_coordinator_neither_answers_nor_commits_when_it_resumes(tm
 def move_from_paused_source(cluster, source, target):
     """Pauses the source when the target has every record but has not reported it yet."""
     with cluster.failpoints.held("move.target.installed"):
-        cluster.ring.ask_to_drain(source)
+        cluster.ring.request_drain(source)
         wait_until_at(cluster.processes[target], "move.target.installed")
         cluster.processes[source].pause()
     cluster.ring.wait_until(

@@ -140,9 +140,9 @@ class ClassicReader:
     def _poll_reply(self) -> None:
         assert self._pending is not None
         ticket, crashes = self._pending
-        if ticket in self.simulated.answers:
+        if ticket in self.simulated.replies:
             self._pending = None
-            self._on_reply(self.simulated.answers.pop(ticket))
+            self._on_reply(self.simulated.replies.pop(ticket))
         elif crashes != self.simulated.crashes:
             self.break_off()
 

@@ -68,7 +68,7 @@ class Generations:
         self._owners: dict[tuple[int, int], str] = {}
         self.conflicts: list[str] = []
 
-    def saw(self, generation: int, member_id: str, partitions: Sequence[int]) -> None:
+    def add(self, generation: int, member_id: str, partitions: Sequence[int]) -> None:
         for partition in partitions:
             owner = self._owners.setdefault((generation, partition), member_id)
             if owner != member_id:
@@ -155,7 +155,7 @@ class RawMember:
         self.generation = joined.generation_id
         count = len(synced.assignment) // 4
         self.assigned = struct.unpack(f">{count}i", synced.assignment)
-        self.generations.saw(self.generation, self.member_id, self.assigned)
+        self.generations.add(self.generation, self.member_id, self.assigned)
         return True
 
     async def heartbeat(self) -> int:
@@ -247,7 +247,7 @@ async def commit(
     return next((int(code) for code in codes if code), 0)
 
 
-async def committed(connection: RawConnection, group: str) -> dict[tuple[str, int], int]:
+async def fetch_committed(connection: RawConnection, group: str) -> dict[tuple[str, int], int]:
     """Returns the offsets of a group by topic and partition; waits for a coordinator."""
     values = {"group_id": group, "topics": None, "require_stable": False}
     async with asyncio.timeout(_RESPONSE_WITHIN_S):
@@ -268,7 +268,7 @@ async def committed(connection: RawConnection, group: str) -> dict[tuple[str, in
 
 
 @asynccontextmanager
-async def at_work(members: Sequence[RawMember]) -> AsyncIterator[None]:
+async def running_members(members: Sequence[RawMember]) -> AsyncIterator[None]:
     """Runs all members in the background. Raises the failure of a member at the end."""
     tasks = [asyncio.create_task(member.work()) for member in members]
     try:

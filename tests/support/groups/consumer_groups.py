@@ -15,7 +15,7 @@ from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.group_records import RecordEntry, decode, encode
 from partition_svc.coordinator.runtime.loader import LoadedGroup
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups.interruptions import Interrupted, interrupted_after, seen
+from tests.support.groups.interruptions import Interrupted, interrupted_after, observable_state
 
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
 PLACEMENT = Placement("partition-0", 1)
@@ -35,7 +35,7 @@ class SimulatedConsumerGroup:
         self.log: dict[bytes, RecordEntry] = {}
         self.group = Group("g", settings, self.view)
         #: Replies by ticket, for callers that collect them later.
-        self.answers: dict[Any, Any] = {}
+        self.replies: dict[Any, Any] = {}
         self.crashes = 0
         self._ids = count()
         self.set_topics(**topics)
@@ -56,8 +56,8 @@ class SimulatedConsumerGroup:
         effects = call()
         self.group.confirm(effects.records)
         self.write(effects.records)
-        self.answers |= dict(effects.replies)
-        return self.answers.pop("t", None)
+        self.replies |= dict(effects.replies)
+        return self.replies.pop("t", None)
 
     def write(self, records: Any) -> None:
         for record in records:
@@ -68,7 +68,7 @@ class SimulatedConsumerGroup:
 
     def crash(self) -> None:
         self.crashes += 1
-        self.answers.clear()
+        self.replies.clear()
         self.group = self.loaded()
 
     def loaded(self) -> Group:
@@ -91,9 +91,9 @@ class SimulatedConsumerGroup:
                 effects = call()
         except Interrupted:
             self.group.roll_back(self.now_ms)
-            assert seen(self.group) == seen(self.loaded())
+            assert observable_state(self.group) == observable_state(self.loaded())
             self.crashes += 1
-            self.answers.clear()
+            self.replies.clear()
             return True
         self.do(lambda: effects)
         return False

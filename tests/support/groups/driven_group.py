@@ -24,14 +24,14 @@ READS_T = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01t" + b"\xff\xff\xff\xff"
 
 
 class DrivenGroup:
-    """A group. `answers`: replies by ticket. `records`: all records that it has written."""
+    """A group. `replies` by ticket. `records`: all records that it has written."""
 
     def __init__(self, **settings):
         settings = {"initial_rebalance_delay_ms": 0, **settings}
         self.settings = GroupSettings(**settings)
         self.group = self.group_of("g")
         self.now_ms = 1_000_000
-        self.answers, self.records = {}, []
+        self.replies, self.records = {}, []
         self._tickets = count(1)
 
     def group_of(self, group_id):
@@ -65,7 +65,7 @@ class DrivenGroup:
         request = GroupHeartbeat("g", member_id, generation_id, instance)
         ticket = next(self._tickets)
         self._add_result(ticket, self.group.heartbeat(request, ticket, self.now_ms))
-        return self.answers[ticket].refusal
+        return self.replies[ticket].refusal
 
     def leave(self, *member_ids):
         """Removes members by id, or by member id and instance id. Returns the refusals."""
@@ -73,7 +73,7 @@ class DrivenGroup:
         request = LeaveGroup("g", [LeavingMember(*pair) for pair in pairs])
         ticket = next(self._tickets)
         self._add_result(ticket, self.group.leave(request, ticket, self.now_ms))
-        return [member.refusal for member in self.answers[ticket].members]
+        return [member.refusal for member in self.replies[ticket].members]
 
     def commit(
         self,
@@ -92,7 +92,7 @@ class DrivenGroup:
         )
         ticket = next(self._tickets)
         self._add_result(ticket, self.group.commit(request, ticket, self.now_ms))
-        return self.answers[ticket]
+        return self.replies[ticket]
 
     def committed(self):
         """Fetches the committed offset of partition 0 of "t", or None."""
@@ -100,7 +100,7 @@ class DrivenGroup:
         self._add_result(ticket, self.group.fetch(FetchOffsets("g"), ticket, self.now_ms))
         offsets = {
             (offset.topic, offset.partition): offset.offset
-            for offset in self.answers[ticket].offsets
+            for offset in self.replies[ticket].offsets
         }
         return offsets.get(("t", 0))
 
@@ -119,10 +119,10 @@ class DrivenGroup:
         """
         tickets = [self.join(new_id=member_id, **fields) for member_id in member_ids]
         tickets = {
-            member_id: self.join(member_id, **fields) if self.answers.get(ticket) else ticket
+            member_id: self.join(member_id, **fields) if self.replies.get(ticket) else ticket
             for member_id, ticket in zip(member_ids, tickets, strict=True)
         }
-        joined = self.answers[tickets[member_ids[0]]]
+        joined = self.replies[tickets[member_ids[0]]]
         assignments = {member_id: member_id.encode() for member_id in member_ids}
         for member_id in reversed(member_ids):
             self.sync(member_id, joined.generation_id, assignments)
@@ -147,7 +147,7 @@ class DrivenGroup:
 
     def _add_result(self, ticket, effects):
         for replied, reply in effects.replies:
-            assert replied not in self.answers
-            self.answers[replied] = reply
+            assert replied not in self.replies
+            self.replies[replied] = reply
         self.records += effects.records
         return ticket

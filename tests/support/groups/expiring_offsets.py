@@ -8,7 +8,7 @@ from tests.support.wire.kio_client import ask
 WITH_ITS_GROUP = -1
 
 
-def commit_for(
+def commit_with_retention(
     raw: RawClient, topic: str, group: str, offset: int, *, retention_ms: int = WITH_ITS_GROUP
 ) -> None:
     """Commits for partition 0 without being a member. Waits for a coordinator."""

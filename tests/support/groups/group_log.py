@@ -12,7 +12,7 @@ from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.group_records import decode, encode
 from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord
-from tests.support.groups.interruptions import seen
+from tests.support.groups.interruptions import observable_state
 
 
 class CheckedGroup:
@@ -63,7 +63,9 @@ class CheckedGroup:
             else:
                 offsets[record.topic, record.partition] = record.value
         offsets = {key: value for key, value in offsets.items() if value is not None}
-        assert seen(self.group) == seen(_restore(self.settings, stored, offsets, now_ms))
+        assert observable_state(self.group) == observable_state(
+            _restore(self.settings, stored, offsets, now_ms)
+        )
         replied = {ticket for result in self.unwritten for ticket, _ in result.replies}
         return [ticket for ticket in self.pending if ticket not in replied]
 

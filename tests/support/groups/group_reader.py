@@ -19,7 +19,7 @@ def start_reader(name: str, address: str, topic: str, group: str) -> BrokerProce
     return BrokerProcess(name, command)
 
 
-def read_by(reader: BrokerProcess) -> set[tuple[int, int]]:
+def printed_positions(reader: BrokerProcess) -> set[tuple[int, int]]:
     """Returns the partitions and offsets that it has printed so far."""
     lines = [line.split()[1:] for line in reader.lines if line.startswith("read ")]
     pairs = (word.split(":") for words in lines for word in words)

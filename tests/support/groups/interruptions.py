@@ -41,7 +41,7 @@ def interrupted_after(lines: int) -> Iterator[None]:
         sys.settrace(before)
 
 
-def seen(group: Group) -> tuple[Any, ...]:
+def observable_state(group: Group) -> tuple[Any, ...]:
     """Returns the observable state of a group, with members and offsets sorted."""
     consumer = group.describe_consumer()
     consumer.members = sorted(consumer.members, key=lambda member: member.member_id)

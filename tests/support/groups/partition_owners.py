@@ -15,14 +15,14 @@ class Owners:
         self._lock = threading.Lock()
         self._owners: dict[int, object] = {}
 
-    def took(self, member: object, partitions: Iterable[int]) -> None:
+    def add(self, member: object, partitions: Iterable[int]) -> None:
         with self._lock:
             for partition in partitions:
                 owner = self._owners.setdefault(partition, member)
                 if owner is not member:
                     self.conflicts.append(f"{partition} of {owner} taken by {member}")
 
-    def gave_up(self, member: object, partitions: Iterable[int]) -> None:
+    def remove(self, member: object, partitions: Iterable[int]) -> None:
         with self._lock:
             for partition in partitions:
                 if self._owners.get(partition) is member:

@@ -55,7 +55,7 @@ class RollingGroup:
             what="one owner for each partition",
         )
 
-    def described(self):
+    def describe(self):
         admin = AdminClient({"bootstrap.servers": self.broker.address})
         return admin.describe_consumer_groups([self.group])[self.group].result()
 

@@ -54,13 +54,13 @@ def leave_of(context):
 
 
 def commit_of(context, offset, *, as_member=True):
-    committed = {
+    offset_to_commit = {
         "partition_index": 0,
         "committed_offset": offset,
         "committed_leader_epoch": -1,
         "committed_metadata": "so far",
     }
-    topic = {"name": context.topic, "topic_id": context.topic_id, "partitions": [committed]}
+    topic = {"name": context.topic, "topic_id": context.topic_id, "partitions": [offset_to_commit]}
     member = context.members_names | {"generation_id_or_member_epoch": context.generation}
     no_member = {"group_id": context.group, "member_id": "", "generation_id_or_member_epoch": -1}
     return (member if as_member else no_member) | {"retention_time": -1, "topics": [topic]}
@@ -73,7 +73,7 @@ def fetch_of(context):
     return group | {"groups": [group | {"member_epoch": -1}], "require_stable": True}
 
 
-def committed(response, version):
+def committed_offset(response, version):
     """Returns offset, metadata and error of the only partition."""
     group = response.groups[0] if version >= 8 else response
     partition = group.topics[0].partitions[0]

@@ -20,7 +20,7 @@ from partition_svc.moves.source_connection import SourceConnection, SourceConnec
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, TOPIC_ID, batch
 
 SOURCE, TARGET = "partition-0", "partition-1"
@@ -84,7 +84,7 @@ class NotifyingRing:
             placements = [self._place(move, move.source)]
         self._publish(placements=placements, moves_gone=[move_id])
 
-    def begin_anew(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
+    def replace_owner(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
         """Gives the log to another owner after the old owner's copy was lost.
 
         If the source still has to clean up, the record of the move stays.
@@ -180,7 +180,7 @@ class MovingMember:
     async def crash(self) -> None:
         """Crashes the member: the next start finds the disk as it is now."""
         copy = self.folder.with_name(self.folder.name + "+")
-        copied(self.folder, copy)
+        copy_open_store(self.folder, copy)
         self.folder = copy
         await self.stop()
 
@@ -250,7 +250,7 @@ class Failpoints:
     def hold(self, name: str) -> None:
         self._held[name] = asyncio.Event()
 
-    def let_go(self, name: str) -> None:
+    def release(self, name: str) -> None:
         self._held.pop(name).set()
 
     async def reach(self, name: str) -> None:

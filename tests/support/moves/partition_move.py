@@ -59,7 +59,7 @@ class Moving(NamedTuple):
         self.wait_for_records()
         self.load.finish().assert_clean(unnoticed=unnoticed)
         assert self.cluster.ring.topic(self.topic).partitions[0].owner == (owner or self.target)
-        assert_copies_are_where_they_belong(self.cluster, self.topic)
+        assert_only_owners_have_copies(self.cluster, self.topic)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
         assert raw.delete_topic(name) in (0, _UNKNOWN_TOPIC)
 
 
-def put_in_order(cluster: Cluster) -> None:
+def restore_cluster(cluster: Cluster) -> None:
     """Restores a clean cluster: all processes run, all members have joined, no logs are left."""
     for name, process in cluster.processes.items():
         if not process.is_running:
@@ -90,7 +90,7 @@ def put_in_order(cluster: Cluster) -> None:
         eventually(lambda member=member: not kept_logs(cluster.data_dir(member)), what="no logs")  # type: ignore[misc]
 
 
-def assert_copies_are_where_they_belong(
+def assert_only_owners_have_copies(
     cluster: Cluster, name: str, *, written: int | None = None
 ) -> None:
     """Asserts that each log of the topic ends up on its owner's disk, and on no other.

@@ -63,11 +63,11 @@ class RingAdmin:
     def drain(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(drain_member=name))
 
-    def ask_to_drain(self, name: str) -> None:
+    def request_drain(self, name: str) -> None:
         """Requests a drain without waiting, as the service may be held or killed."""
         self._send(pb.ChangeRingRequest(drain_member=name))
 
-    def ask_to_remove(self, name: str) -> None:
+    def request_removal(self, name: str) -> None:
         """Requests the removal of a member whose volume is lost, without waiting."""
         self._send(pb.ChangeRingRequest(remove_member=name, accept_data_loss=True))
 

@@ -137,7 +137,7 @@ def _is_ready(client: EtcdClient) -> bool:
     return True
 
 
-def elected(client: EtcdClient, prefix: bytes, name: str = "test") -> LeaderTerm:
+def wait_until_elected(client: EtcdClient, prefix: bytes, name: str = "test") -> LeaderTerm:
     """Waits until `name` is elected leader, and returns its term."""
     election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
     leadership = election.campaign(lambda: None)

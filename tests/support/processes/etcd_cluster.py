@@ -58,7 +58,7 @@ class EtcdCluster(Cluster):
 
         return eventually(find_leaders, what="a leader")[0]
 
-    def start_those_that_ended(self) -> list[str]:
+    def restart_exited(self) -> list[str]:
         """Restarts exited processes, as a platform does."""
         ended = [name for name in CANDIDATES if not self.processes[name].is_running]
         for name in ended:
@@ -67,7 +67,7 @@ class EtcdCluster(Cluster):
 
     def assert_running(self) -> None:
         """Restarts metadata services, which exit if they cannot renew their lease in time."""
-        self.start_those_that_ended()
+        self.restart_exited()
         super().assert_running()
 
     def wait_until_alive(self, *members: str) -> None:
@@ -87,7 +87,7 @@ class EtcdCluster(Cluster):
         """Waits until the first gateway could create topics, and restarts exited processes."""
 
         def can_create_topics() -> bool:
-            self.start_those_that_ended()
+            self.restart_exited()
             return could_create_topics(self.kafka_address(self.gateways[0]))
 
         eventually(can_create_topics, within_s=60.0, what="a cluster that creates topics")

@@ -63,7 +63,7 @@ def wait_until_at(process: BrokerProcess, place: str, *, after: int = 0) -> None
     process.wait_for_line(_line(place), nth=after + 1)
 
 
-def times_at(process: BrokerProcess, place: str) -> int:
+def count_reached(process: BrokerProcess, place: str) -> int:
     return len(process.lines_with(_line(place)))
 
 

@@ -19,7 +19,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.target = ""
         #: Called for each chunk of responses before it is sent; True cuts the connection there.
-        self.cut_answer: Callable[[bytes], bool] = lambda _: False
+        self.must_cut: Callable[[bytes], bool] = lambda _: False
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -54,19 +54,19 @@ class Proxy:
                 client.close()
                 continue
             with self._lock:
-                self._links.add(_Link(client, broker, lambda chunk: self.cut_answer(chunk)))
+                self._links.add(_Link(client, broker, lambda chunk: self.must_cut(chunk)))
 
 
 class _Link:
     """One connection through the proxy: two sockets, a thread for each direction."""
 
     def __init__(
-        self, client: socket.socket, broker: socket.socket, cut_answer: Callable[[bytes], bool]
+        self, client: socket.socket, broker: socket.socket, must_cut: Callable[[bytes], bool]
     ) -> None:
         self._ends = (client, broker)
         self._threads = [
             threading.Thread(target=self._pump, args=(client, broker, lambda _: False)),
-            threading.Thread(target=self._pump, args=(broker, client, cut_answer)),
+            threading.Thread(target=self._pump, args=(broker, client, must_cut)),
         ]
         self._left = len(self._threads)
         self._lock = threading.Lock()

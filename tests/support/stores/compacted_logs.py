@@ -46,7 +46,9 @@ async def begin_segment(core: LocalPartitions) -> None:
         await core._committer.run_exclusive(lambda: None)
 
 
-async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | None = None) -> int:
+async def run_compaction(
+    core: LocalPartitions, *, now_ms: int, buffer_bytes: int | None = None
+) -> int:
     """Compacts the log of the test; returns the number of replaced batches."""
     log = core._registry.find(LOG)
     assert isinstance(log, PartitionLog)
@@ -61,7 +63,7 @@ async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | N
     return compaction_pass.replaced
 
 
-def stored(store: LogStore, log_key: bytes) -> list[bytes]:
+def read_all_batches(store: LogStore, log_key: bytes) -> list[bytes]:
     """Returns all batches of a log; checks that its other rows agree with them."""
     head = store.head(log_key)
     batches = store.reader.read(log_key, 0, head.next_offset, _NO_LIMITS).batches

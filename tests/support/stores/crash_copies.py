@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 
-def copied(source: Path, target: Path) -> None:
+def copy_open_store(source: Path, target: Path) -> None:
     """Copies an open store, to be opened by another process.
 
     Nothing may be written meanwhile. Starts again if RocksDB removes a file during the copy.

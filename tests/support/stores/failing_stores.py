@@ -16,7 +16,7 @@ class Syncs:
         self._sync = store.sync
         monkeypatch.setattr(store, "sync", self._hold)
 
-    def let_go(self):
+    def release(self):
         self._may_go.set()
 
     def _hold(self):

@@ -138,7 +138,7 @@ def content(batch: bytes) -> bytes:
     return batch[8:12] + batch[16:]
 
 
-async def one_by_one(
+async def append_separately(
     partitions: Partitions, batches: Sequence[bytes], log: LogId = LOG
 ) -> list[AppendResult]:
     """Appends each batch by a call of its own; all calls are in flight together."""

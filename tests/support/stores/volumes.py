@@ -26,7 +26,7 @@ def settled_token(data_dir: Path, *, other_than: str = "") -> str:
     return eventually(find_settled, what=f"a renewed token in {data_dir}")[0]
 
 
-def pretend_that_the_machine_went_down(data_dir: Path) -> None:
+def change_boot_id(data_dir: Path) -> None:
     """Changes the boot id, as if the machine had crashed. No process may have the volume open."""
     _change(data_dir, lambda before: replace(before, boot_id="another", is_closed=False))
 
