@@ -15,6 +15,7 @@ from benchmarks.throughput import startup
 #: Width of paragraphs.
 _COLUMNS: Final = 118
 _SUBJECTS = (STANDALONE, THREE_PROCESSES)
+_STARTUP_UNITS = (results.SECONDS, startup.CPU_SECONDS, startup.SHARE, startup.RSS, startup.PSS)
 _BEGIN, _END = "<!-- written by: make bench -->\n", "<!-- end -->\n"
 
 
@@ -137,7 +138,7 @@ def _startup(found: Results) -> str:
             *kafka_tables.cells(found, case, subject, unit),
             _spread(found, Key(case, subject, unit)),
         )
-        for unit in (results.SECONDS, startup.SHARE, startup.RSS, startup.PSS)
+        for unit in _STARTUP_UNITS
         for case in found.cases(unit)
         for subject in (*_SUBJECTS, RAW)
         if found.median(case, subject, unit) is not None

@@ -1,6 +1,8 @@
 """Time until a fresh process responds, and its memory use then."""
 
+import compileall
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ FIRST_ANSWER = "exec to first ApiVersions answer, empty data directory"
 REOPENED = "exec to first ApiVersions answer, 1,000 partitions on disk"
 IMPORTS = "of that, importing modules"
 BARE_PYTHON = "python -c pass"
+VERSION = "ringlog version"
 IDLE_MEMORY = "memory after start"
 MANY_PARTITIONS_MEMORY = "memory with 1,000 partitions"
 REOPENED_MEMORY = "memory after start with 1,000 partitions"
@@ -26,7 +29,11 @@ PARTITION_COUNT = 1000
 RSS = "RSS MiB"
 PSS = "PSS MiB"
 SHARE = "share"
+#: User and system time of all threads: other load on the machine changes it less than the time.
+CPU_SECONDS = "CPU s"
 
+_ROOT = Path(__file__).parents[2]
+_PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "protos", "ringlog")
 
 #: Starts a deployment with its data in a directory.
 Start = Callable[[Path], AbstractContextManager[Broker]]
@@ -36,8 +43,10 @@ _KAFKA_STARTS_MAX = 3
 
 async def measure(found: Results, directory: Path, *, starts: int, with_kafka: bool) -> None:
     """Starts brokers `starts` times on an empty directory, then with partitions."""
+    _write_bytecode()
     for _ in range(starts):
-        found.add(BARE_PYTHON, results.RAW, {results.SECONDS: _bare_python()})
+        found.add(BARE_PYTHON, results.RAW, _run("-c", "pass"))
+        found.add(VERSION, STANDALONE, _run("-m", "ringlog", "version"))
     await _measure_start(found, directory / "ringlog", brokers.standalone, starts)
     await _import_share(found, directory / "imports")
     if with_kafka:
@@ -51,17 +60,34 @@ async def _measure_start(found: Results, directory: Path, start: Start, starts: 
     await _with_partitions(found, start, directory / "partitions", starts)
 
 
-def _bare_python() -> float:
+def _write_bytecode() -> None:
+    """Compiles the packages as an installation does, also if Python may not write bytecode here.
+
+    Without bytecode a start takes twice as long.
+    """
+    for package in _PACKAGES:
+        compileall.compile_dir(_ROOT / package, quiet=1)
+
+
+def _run(*arguments: str) -> dict[str, float]:
+    """Runs Python until it ends; returns the time and the CPU time."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
-    return time.perf_counter() - started
+    command = [sys.executable, *arguments]
+    subprocess.run(command, cwd=_ROOT, stdout=subprocess.DEVNULL, check=True)
+    seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {results.SECONDS: seconds, CPU_SECONDS: cpu}
 
 
 async def _first_answer(
     found: Results, case: str, start: Start, data: Path, memory_case: str
 ) -> None:
     with start(data) as broker:
-        found.add(case, broker.subject, {results.SECONDS: await broker.first_answer()})
+        seconds = await broker.first_answer()
+        cpu = sum(broker.cpu_seconds().values())
+        found.add(case, broker.subject, {results.SECONDS: seconds, CPU_SECONDS: cpu})
         _memory(found, memory_case, broker)
 
 
