@@ -30,7 +30,7 @@ _KAFKA_IN_WORDS = (
     "from the page cache by default too. Both JVMs run through all rounds. Before the first round "
     "each case is repeated, unmeasured, until the CPU time of a request stops falling, so that "
     "the JVM has compiled its code. A ratio is ringlog's value divided by Kafka's: the median of "
-    "the ratios of the rounds. Before each measurement dirty pages are written to the disk."
+    "the ratios of the rounds."
 )
 
 
@@ -52,7 +52,8 @@ class Plan:
         words = (
             f"Medians over rounds: {self.rounds}. A throughput is measured for "
             f"{self.pace.measure} s each time, a latency for {self.latency_seconds} s. The load "
-            "client runs on the same cores."
+            "client runs on the same cores. Dirty pages are written to the disk before each "
+            "measurement."
         )
         return f"{words}\n\n{_KAFKA_IN_WORDS}" if self.kafka else words
 
