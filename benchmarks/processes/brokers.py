@@ -44,7 +44,7 @@ class Broker:
     def _find_addresses(self) -> list[tuple[str, int]]:
         """Reads them from the logs of the processes."""
         fronts = [process for process in self.processes if process.name.startswith(_FRONTS)]
-        found = [one.wait_for_line(_KAFKA_ADDRESS).groups() for one in fronts]
+        found = [front.wait_for_line(_KAFKA_ADDRESS).groups() for front in fronts]
         return [(host, int(port)) for host, port in found]
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -54,12 +54,12 @@ class Broker:
     def memory(self) -> Memory:
         """Memory of all processes together."""
         used = [process.memory() for process in self.processes]
-        return Memory(sum(one.rss for one in used), sum(one.pss for one in used))
+        return Memory(sum(memory.rss for memory in used), sum(memory.pss for memory in used))
 
     async def first_answer(self) -> float:
-        """Asks for ApiVersions; seconds from starting the first process to the answer."""
-        answer = await client.call(self.target.address, requests.api_versions())
-        responses.check_api_versions(answer)
+        """Requests ApiVersions; returns the seconds from the start of the first process."""
+        response = await client.call(self.target.address, requests.api_versions())
+        responses.check_api_versions(response)
         return time.perf_counter() - min(process.started_at for process in self.processes)
 
 
@@ -151,7 +151,7 @@ def baseline_hop(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
 
 
 DEPLOYMENTS = (standalone, three_processes)
-#: What each of them is held against, in the same order.
+#: The baseline of each of them, in the same order.
 PEERS = (baseline, baseline_hop)
 
 

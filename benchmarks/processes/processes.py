@@ -91,7 +91,7 @@ class Process:
         return self.wait_until(lambda: re.search(pattern, self.log_path.read_text()))
 
     def wait_until(self, ready: Callable[[], _T | None]) -> _T:
-        """Asks `ready` every 2 ms until it answers. Raises as `wait_for_line` does."""
+        """Polls `ready` every 2 ms until it succeeds. Raises as `wait_for_line` does."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while self._child.poll() is None and time.monotonic() < deadline:
             if (found := ready()) is not None:
