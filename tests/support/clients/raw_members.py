@@ -100,8 +100,6 @@ class RawMember:
         self.assigned: tuple[int, ...] = ()
         #: Error codes of heartbeats and commits, in order.
         self.codes: list[int] = []
-        #: Time of each of these responses.
-        self.answered: list[float] = []
         self._partitions = partitions
         self._session_timeout_ms, self._heartbeat_s = session_timeout_ms, heartbeat_s
 
@@ -196,7 +194,6 @@ class RawMember:
 
     def _record_code(self, code: int) -> int:
         self.codes.append(int(code))
-        self.answered.append(time.monotonic())
         return int(code)
 
     def _identity(self, generation: int) -> dict[str, Any]:
