@@ -179,6 +179,6 @@ def _snapshot(state: State, broker_configs: Mapping[str, str]) -> ClusterChange:
         topics=state.topics,
         members=state.members,
         moves=state.moves,
-        topics_gone=state.deleted_topics,
+        deleted_topics=state.deleted_topics,
         broker_configs=broker_configs,
     )

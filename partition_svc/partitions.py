@@ -142,7 +142,7 @@ class LocalPartitions:
             self._cluster_id = change.cluster_id
         self._registry.apply(change)
         self.volume.on_applied(change)
-        if change.is_snapshot or change.topics_gone:
+        if change.is_snapshot or change.deleted_topics:
             self._background.maintenance.delete_soon()
         self.serving_changed.notify()
 

@@ -232,7 +232,7 @@ class MemberRegistry:
     def _departure(self, registration: Registration) -> Mutation:
         live = self._live_or_expected()
         if isinstance(registration, Gateway):
-            return Mutation(gateways_gone=[registration.node_id], live=live)
+            return Mutation(removed_gateways=[registration.node_id], live=live)
         return Mutation(live=live)
 
     def _live_or_expected(self) -> set[str]:

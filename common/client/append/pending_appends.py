@@ -114,7 +114,7 @@ class PendingAppends:
             log_id = LogId(move.topic_id, move.partition)
             if move.phase is MovePhase.FENCE and log_id in self.direct:
                 self._advance(self._open_after_direct(log_id))
-        if change.topics_gone or change.is_snapshot:
+        if change.deleted_topics or change.is_snapshot:
             self._gaps.forget(self._is_unknown)
             self.direct.remove_all(self._is_unknown)
         for pending in tuple(self._logs.values()):

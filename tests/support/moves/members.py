@@ -82,7 +82,7 @@ class NotifyingRing:
         placements = []
         if move.phase is MovePhase.FENCE:
             placements = [self._place(move, move.source)]
-        self._publish(placements=placements, moves_gone=[move_id])
+        self._publish(placements=placements, ended_moves=[move_id])
 
     def replace_owner(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
         """Gives the log to another owner after the old owner's copy was lost.
@@ -93,14 +93,14 @@ class NotifyingRing:
         if is_cleaned:
             del self.moves[move_id]
         self._publish(
-            placements=[self._place(move, owner)], moves_gone=[move_id] if is_cleaned else []
+            placements=[self._place(move, owner)], ended_moves=[move_id] if is_cleaned else []
         )
 
     def delete_topic(self) -> None:
         move_ids = list(self.moves)
         self.moves.clear()
         self.has_topic = False
-        self._publish(topics_gone=[TOPIC_ID], moves_gone=move_ids)
+        self._publish(deleted_topics=[TOPIC_ID], ended_moves=move_ids)
 
     async def advance_move(
         self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
@@ -120,7 +120,7 @@ class NotifyingRing:
         self.processes.append(process)
         self.ended.append(move_id)
         if self.moves.pop(move_id, None) is not None:
-            self._publish(moves_gone=[move_id])
+            self._publish(ended_moves=[move_id])
 
     def _place(self, move: Move, owner: str) -> PlacementChange:
         placement = Placement(owner, self.placements[move.partition].leader_epoch + 1)

@@ -159,7 +159,7 @@ class SimulatedCluster:
         if view.topics:
             topic = self.rng.choice(view.topics)
             move_ids = [move.move_id for move in view.moves if move.topic_id == topic.topic_id]
-            await self.service.commit(Mutation(topics_gone=[topic], moves_gone=move_ids))
+            await self.service.commit(Mutation(deleted_topics=[topic], ended_moves=move_ids))
             self.service.scheduler.forget_topics([topic.topic_id])
             for partition in range(len(topic.partitions)):
                 del self.acknowledged[topic.topic_id, partition]

@@ -101,7 +101,7 @@ def test_progress_is_accepted_from_the_target_only_and_ends_with_the_move():
     assert reports.describe(MOVE).copied_bytes == 0
     report_progress(reports, 1, 400)
     assert reports.describe(MOVE).copied_bytes == 400
-    view.apply(ClusterChange(1, "c", moves_gone=[7]))
+    view.apply(ClusterChange(1, "c", ended_moves=[7]))
     reports.take("b", MemberReport(), now=2)
     assert reports.describe(MOVE).copied_bytes == 0
 
@@ -129,7 +129,7 @@ def test_a_move_is_stuck_when_its_target_reports_trouble_twice_in_a_row():
         assert reports.stuck_moves == frozenset(stuck)
         assert reports.describe(MOVE).trouble == trouble
     assert changes == [{7}]
-    view.apply(ClusterChange(1, "c", moves_gone=[7]))
+    view.apply(ClusterChange(1, "c", ended_moves=[7]))
     reports.take("b", MemberReport(), now=1)
     assert reports.describe(MOVE).trouble == ""
 

@@ -61,7 +61,7 @@ def test_applied_revision_is_kept_and_an_older_snapshot_is_refused(tmp_path):
         move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
         async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
             core.apply(ClusterChange(40, CLUSTER_ID, moves=[move]))
-            core.apply(ClusterChange(41, CLUSTER_ID, moves_gone=[77]))
+            core.apply(ClusterChange(41, CLUSTER_ID, ended_moves=[77]))
             await wait_for_committer(core)
         async with running_core(tmp_path / "another") as fresh:
             assert fresh.volume.registration().applied_revision == 1

@@ -42,7 +42,7 @@ def test_offsets_of_a_deleted_topic_are_removed(tmp_path):
         await commit(coordinators)
         await commit(coordinators, group_id="without-id", topic_id=b"")
         await commit(coordinators, group_id="of-another", topic="other", topic_id=b"x" * 16)
-        core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[DATA_TOPIC_ID]))
+        core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[DATA_TOPIC_ID]))
         await wait_until_offsets_are_removed(coordinators)
         await wait_until_offsets_are_removed(coordinators, "without-id")
         assert (await coordinators.call(FetchOffsets("of-another"))).offsets
@@ -117,7 +117,7 @@ def test_exception_in_a_sweep_does_not_stop_the_next_one(tmp_path, monkeypatch, 
             apply(*args)
 
         monkeypatch.setattr(Shard, "apply", fail_twice)
-        core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[DATA_TOPIC_ID]))
+        core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[DATA_TOPIC_ID]))
         await wait_until_offsets_are_removed(coordinators)
 
     run(test, tmp_path, offsets_retention_check_ms=5)

@@ -232,7 +232,7 @@ def test_a_log_that_is_deleted_during_a_pass_stays_deleted(tmp_path):
             await fill_two_segments(core)
             pass_task = asyncio.create_task(run_compaction(core, now_ms=START_MS))
             await asyncio.sleep(0)
-            core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
+            core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[TOPIC_ID]))
             with pytest.raises(CompactionInterrupted):
                 await pass_task
             await until(lambda: not dict(core._store.heads()))
