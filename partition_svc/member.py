@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from common.cluster.follow import follow
 from common.ports.metadata import ClusterChange, Member, Metadata, Watch
@@ -63,28 +63,41 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
     def registration() -> Member:
         return replace(member, volume=core.volume.registration())
 
-    watches: list[Watch] = []
+    current = _CurrentWatch()
 
     def on_watch(watch: Watch) -> None:
-        watches[:] = [watch]
+        current.watch = watch
         reporter.on_watch(watch)
 
-    closing: set[asyncio.Task[None]] = set()
-
-    def register_again() -> None:
-        """Closes the watch; the next one begins with a registration."""
-        for watch in watches:
-            task = asyncio.ensure_future(watch.close())
-            closing.add(task)
-            task.add_done_callback(closing.discard)
-
-    core.volume.on_registration_due = register_again
+    core.volume.registration_due.subscribe(current.close)
     following = follow(metadata, registration, apply, on_watch=on_watch)
     renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
-    parts = (following, core.until_broken(), runner.run(), reporter.run(), renewing)
-    tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in parts]
     try:
-        # Each of them runs until it fails with an error that ends the member.
+        await _run_until_one_fails(
+            following, core.until_broken(), runner.run(), reporter.run(), renewing
+        )
+    finally:
+        await sources.close()
+
+
+class _CurrentWatch:
+    """The open watch, for closing it: the next one begins with a registration."""
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def close(self) -> None:
+        if self.watch is not None:
+            task = asyncio.ensure_future(self.watch.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+async def _run_until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:
+    """Runs all parts until one fails with an error, which is raised; the others are cancelled."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
@@ -92,7 +105,6 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await sources.close()
 
 
 async def _renew_tokens(

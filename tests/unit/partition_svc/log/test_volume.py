@@ -218,7 +218,8 @@ def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
         async with running_core(tmp_path) as core:
             await register(core)
             due = []
-            core.volume.on_registration_due = lambda: due.append(core.volume.registration())
+            volume = core.volume
+            volume.registration_due.subscribe(lambda: due.append(volume.registration()))
             for _ in range(3):
                 await append(core, batch(), acks=1)
             log = core._registry.find(LOG)
