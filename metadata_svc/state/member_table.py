@@ -17,7 +17,7 @@ class MemberTable:
     """Ring states, partition counts and volumes of members, and the state of rebalancing.
 
     `next_move_id` is the first unallocated move id. `is_rebalancing` is true until all moves that
-    follow from a change of the ring are done. `lost_volumes` maps each volume that was given up for
+    follow from a change of the ring are done. `lost_volumes` maps each volume that was declared
     lost to the name of the member that had it.
     """
 

@@ -341,7 +341,7 @@ class RingContract:
             async with watching(
                 cluster.metadata, member(name, incarnation=9, volume="volume of p-1")
             ) as watch:
-                with pytest.raises(RegistrationRefused, match="given up for lost"):
+                with pytest.raises(RegistrationRefused, match="declared lost"):
                     await anext(aiter(watch))
         await cluster.join(member(1, volume="new"))
         assert await cluster.member_state("p-1") is RingState.JOINED

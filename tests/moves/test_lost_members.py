@@ -142,7 +142,7 @@ def test_the_volume_of_a_removed_member_is_refused_and_not_changed(cluster, load
     cluster.start("metadata-0")
     process = cluster.start(LOST)
     assert process.wait_for_exit() == 1, process.tail
-    assert process.lines_with("given up for lost"), process.tail
+    assert process.lines_with("declared lost"), process.tail
     assert kept_logs(cluster.data_dir(LOST)) == logs
     assert cluster.ring.member(LOST) is None
     shutil.rmtree(cluster.data_dir(LOST))
