@@ -9,7 +9,7 @@ from common.rpc.server import RpcServer
 from metadata_svc.assembly import new_core, open_core, services_of
 from metadata_svc.config import MetadataSettings, broker_configs
 from metadata_svc.election.candidate import Candidate
-from metadata_svc.ring_servicer import tell_of_moves
+from metadata_svc.ring_servicer import publish_health
 from metadata_svc.store_config import ETCD, StoreSettings
 
 #: Time limit for calls in flight when the server stops.
@@ -45,7 +45,7 @@ async def _serve_on_rocksdb(
         try:
             for rpc_service in services:
                 await server.set_serving(rpc_service.name, True)
-            tell_of_moves(core, server)
+            publish_health(core, server)
             await server.set_ready(True)
             await stop.wait()
         finally:

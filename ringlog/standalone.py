@@ -24,8 +24,8 @@ from gateway_svc.net.pipeline import LARGE_BUDGET
 from gateway_svc.server import GatewayServer
 from metadata_svc.assembly import open_core as open_metadata
 from metadata_svc.core import LocalMetadata
+from metadata_svc.ring_servicer import publish_health
 from metadata_svc.ring_servicer import service as ring_service
-from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service as metadata_service
 from partition_svc.app import open_coordinators, registration
 from partition_svc.app import open_core as open_partitions
@@ -113,7 +113,7 @@ async def _grpc(
     server = await _started(offered, services, gateway)
     for service in offered:
         await server.set_serving(service.name, True)
-    tell_of_moves(metadata, server)
+    publish_health(metadata, server)
     try:
         yield server
     finally:

@@ -6,7 +6,7 @@ states and whether a plan is due are in the store; the plan itself is made again
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from common.ports.moves import Move, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
 from common.runtime.notifier import Notifier
+from common.runtime.observers import Observers
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
@@ -83,7 +84,8 @@ class MoveScheduler:
         self.plan = Plan()
         #: Why nothing is planned, begun or given up at the moment; "" where that works.
         self.trouble = ""
-        self._notify_working: Callable[[bool], None] = lambda _is_working: None
+        #: Notified when moves stop, and when they work again; see `trouble`.
+        self.working_changed = Observers()
         self._view = view
         self._member_table = member_table
         self._change_log = change_log
@@ -96,11 +98,6 @@ class MoveScheduler:
         self._is_plan_lost = False
         self._sorted_at = 0.0
         self._changes = changes
-
-    def notify_working(self, notify: Callable[[bool], None]) -> None:
-        """Calls `notify` now, and whenever `trouble` appears (False) or ends (True)."""
-        self._notify_working = notify
-        notify(not self.trouble)
 
     def wake(self) -> None:
         """Makes `run` check again whether a move can begin or end."""
@@ -160,7 +157,7 @@ class MoveScheduler:
         has_changed = bool(trouble) != bool(self.trouble)
         self.trouble = trouble
         if has_changed:
-            self._notify_working(not trouble)
+            self.working_changed.notify()
 
     async def settle(self, now: float) -> float | None:
         """Does all that can be done at `now`; returns when there may be more, None: after news.
