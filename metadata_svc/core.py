@@ -26,7 +26,7 @@ from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import process_refusal
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.pauses import Pauses
 from metadata_svc.ring import LocalRing
@@ -84,7 +84,7 @@ class LocalMetadata:
         """Returns the members and the scheduler of their moves, which share load reports."""
         # Notified when there may be work for the scheduler.
         changes = Notifier()
-        reports = Reports(self.view, on_change=changes.notify_all)
+        reports = LoadReports(self.view, on_change=changes.notify_all)
         members = MemberRegistry(
             self.view,
             self._member_table,

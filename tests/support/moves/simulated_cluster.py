@@ -15,7 +15,7 @@ from common.ports.moves import Move, MovePhase, RingRefusal, RingState
 from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.moves.plan import planned_moves
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.ring import LocalRing
@@ -37,7 +37,7 @@ class Service:
         self.hub = WatchHub(self.view)
         self.change_log = ChangeLog(StateStore(store), self.view, self.member_table, self.hub)
         changes = Notifier()
-        reports = Reports(self.view, on_change=changes.notify_all)
+        reports = LoadReports(self.view, on_change=changes.notify_all)
         table, change_log = self.member_table, self.change_log
         self.members = MemberRegistry(self.view, table, self.hub, change_log, reports)
         self.scheduler = MoveScheduler(
