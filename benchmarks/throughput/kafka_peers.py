@@ -1,5 +1,6 @@
 """Apache Kafka beside a run: started once, warmed up, and emptied after each round."""
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -24,7 +25,8 @@ _LATENCY_SECONDS = 2.0
 #: the lowest so often in a row.
 _STEADY_PART = 0.95
 _STEADY_COUNT = 2
-_REPEATS_MAX = 20
+_REPEATS_MAX = 8
+_FIRST_REPEATS_MAX = 30
 
 
 class KafkaPeers(NamedTuple):
@@ -65,18 +67,30 @@ async def _warm_up(kafkas: KafkaPeers, plan: Plan) -> None:
         await kafka_broker.first_answer()
     plan = replace(plan, pace=_PACE, latency_seconds=_LATENCY_SECONDS)
     first = replace(plan, parts=frozenset({"produce"}), case_filter=_FIRST_CASE)
+    print("warming up Apache Kafka", file=sys.stderr, flush=True)
     for job in chosen_jobs(first):
-        await _repeat(kafkas.of_equal_durability(job), job, requests_min=_FIRST_REQUESTS_MIN)
+        await _repeat(
+            kafkas.of_equal_durability(job),
+            job,
+            requests_min=_FIRST_REQUESTS_MIN,
+            repeats_max=_FIRST_REPEATS_MAX,
+        )
     for job in chosen_jobs(plan):
         await _repeat(kafkas.of_equal_durability(job), job)
 
 
-async def _repeat(kafka_broker: KafkaBroker, job: Job, *, requests_min: int = 0) -> None:
-    """Repeats `job` until the CPU time of its requests is steady."""
+async def _repeat(
+    kafka_broker: KafkaBroker,
+    job: Job,
+    *,
+    requests_min: int = 0,
+    repeats_max: int = _REPEATS_MAX,
+) -> None:
+    """Repeats `job` until the CPU time of its requests is steady, at most `repeats_max` times."""
     topics: list[str] = []
     cpu_us: list[float] = []
     requests, subject = 0.0, kafka_broker.subject
-    while len(topics) < _REPEATS_MAX and not (requests >= requests_min and is_steady(cpu_us)):
+    while len(topics) < repeats_max and not (requests >= requests_min and is_steady(cpu_us)):
         found, topic = Results(), f"warm-up-{len(topics)}"
         topics.append(topic)
         await run_job(found, job, kafka_broker, topic)
