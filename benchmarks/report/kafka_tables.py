@@ -47,7 +47,7 @@ def goals(found: Results) -> str:
 def _goal(goal: KafkaGoal, outcomes: list[Outcome]) -> tuple[str, ...]:
     count = sum(outcome.is_reached for outcome in outcomes)
     worst = min(outcomes, key=lambda outcome: outcome.score)
-    reached = "yes" if count == len(outcomes) else f"no, in {count} of {len(outcomes)} cases"
+    reached = "yes" if count == len(outcomes) else f"no, only {count} of {len(outcomes)} cases"
     target = target_in_words(goal.target, goal.metric)
     return (
         *(goal.name, goal.subject, goal.metric, target),

@@ -55,11 +55,11 @@ def test_goals_count_the_cases_that_reach_them_and_name_the_worst():
     _, _, *rows = _rows(kafka_tables.goals(_measured()))
     batches, synced_batches = BATCHES.with_acks(1), BATCHES.with_acks(-1)
     assert [row[:2] + row[3:] for row in rows] == [
-        ["produce, acks=1", STANDALONE, "1.00", "no, in 0 of 2 cases", "0.50", batches],
+        ["produce, acks=1", STANDALONE, "1.00", "no, only 0 of 2 cases", "0.50", batches],
         ["produce, acks=all", STANDALONE, "1.00", "yes", "2.00", synced_batches],
         [
             *("produce in batches, acks=1", THREE_PROCESSES),
-            *("0.60", "no, in 0 of 1 cases", "0.25", batches),
+            *("0.60", "no, only 0 of 1 cases", "0.25", batches),
         ],
         ["produce in batches, acks=all", THREE_PROCESSES, "0.60", "yes", "1.00", synced_batches],
     ]
