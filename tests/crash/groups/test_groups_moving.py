@@ -16,6 +16,7 @@ from tests.support.clients.raw_client import RawClient
 from tests.support.clients.raw_consumers import RawConsumer
 from tests.support.clients.raw_members import (
     LIST_GROUPS,
+    LOADING,
     NOT_AVAILABLE,
     OFFSET_FETCH,
     Generations,
@@ -191,9 +192,7 @@ def test_a_coordinator_that_is_down_affects_its_own_groups_only(tmp_path):
             fetched = ask(
                 raw, OFFSET_FETCH, 9, {"groups": requested, "require_stable": False}
             ).groups
-            assert {
-                group.group_id for group in fetched if group.error_code == NOT_AVAILABLE
-            } == lost
+            assert {group.group_id for group in fetched if group.error_code == LOADING} == lost
             assert all(group.topics for group in fetched if not group.error_code)
             listed = ask(raw, LIST_GROUPS, 4, {"states_filter": []})
             assert listed.error_code == 0
