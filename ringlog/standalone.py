@@ -107,7 +107,7 @@ async def _grpc(
     partitions: LocalPartitions,
     coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
-    """Runs the gRPC server with all services. At its end calls in flight are answered first."""
+    """Runs the gRPC server with all services. Calls in flight are completed before it stops."""
     own = PartitionServices(partitions, coordinators)
     offered = [*own.offered, metadata_service(metadata), ring_service(metadata.ring)]
     server = await _started(offered, services, gateway)
