@@ -68,7 +68,7 @@ def _goal(found: Results, goal: Goal) -> Iterator[tuple[str, ...]]:
         return
     case, subject, unit = goal.measured
     synced = found.median(*goal.synced) if goal.synced else None
-    reached = "yes" if goal.is_reached(value) else f"no, {value / goal.target:.2f} of it"
+    reached = "yes" if goal.is_reached(value) else f"no, ratio {value / goal.target:.2f}"
     peer = number(found.median(case, goal.peer, unit))
     ratios = [
         number(found.ratio(key, goal.peer)) if key else MISSING

@@ -32,7 +32,7 @@ def test_a_goal_is_compared_with_the_median():
     rendered = document.render(_results([11_000, 14_000, 9_000]), {}, "")
     row = _row(rendered, PIPELINED.with_acks(1), STANDALONE, results.REQUESTS, "35,000")
     none = markdown.MISSING
-    assert row[4:] == ["33,000", "no, 0.94 of it", none, none, "11,000", none]
+    assert row[4:] == ["33,000", "no, ratio 0.94", none, none, "11,000", none]
 
 
 def test_the_report_compares_each_round_with_the_baseline():
