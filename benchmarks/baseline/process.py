@@ -3,7 +3,7 @@
 `python -m benchmarks.baseline.process in-process DIRECTORY`.
 
 What ringlog has on top of sockets, RocksDB and gRPC costs something; how much shows beside this. It
-keeps no promise but the order of answers and acks=all, and knows what the load client sends.
+keeps no promise but the order of responses and acks=all, and knows what the load client sends.
 
     in-process DIRECTORY    everything in one process
     owner DIRECTORY         the logs, behind gRPC; prints "gRPC on host:port"

@@ -46,7 +46,7 @@ class Watcher:
         return time.perf_counter()
 
     async def until_placed(self, partitions: int) -> None:
-        """So many were seen to have a new owner."""
+        """Waits until this many partitions have a new owner in the view."""
         await self.until(lambda _: len(self.placed_at) >= partitions)
 
     def applied(self, change: ClusterChange) -> None:

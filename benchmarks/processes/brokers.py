@@ -88,7 +88,7 @@ def three_processes(
 
 @contextmanager
 def cluster(data: Path, *, partitions: int, gateways: int) -> Iterator[Broker]:
-    """So many of the services, partition-0 … and gateway-0 …, and one metadata service."""
+    """Starts partition-0 …, gateway-0 …, and one metadata service."""
     members = [f"partition-{number}" for number in range(partitions)]
     names = [f"gateway-{number}" for number in range(gateways)]
     with _services(data, plainly, members, names) as processes:

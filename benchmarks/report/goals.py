@@ -26,7 +26,7 @@ class Goal(NamedTuple):
 
     measured: Key
     target: float
-    #: The same with every batch synced to disk before its answer; shown beside it.
+    #: The same with every batch synced to disk before its response; shown beside it.
     synced: Key | None = None
 
     @property

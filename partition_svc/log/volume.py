@@ -49,7 +49,7 @@ class Volume:
         self._renewed_at = -1
 
     def registration(self) -> VolumeState:
-        """Returns the state for the next registration, which is answered by a snapshot."""
+        """Returns the state for the next registration, whose first change is a snapshot."""
         state = self._state
         self._registered = VolumeState(
             state.tokens,

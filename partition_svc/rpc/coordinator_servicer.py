@@ -41,7 +41,7 @@ class CoordinatorServicer:
         self._is_stopping = False
 
     def end_streams(self) -> None:
-        """The service is stopping: streams end once their calls in flight are answered."""
+        """The service is stopping: streams end once their calls in flight have replies."""
         self._is_stopping = True
         for stream in tuple(self._streams):
             stream.end(BackendUnavailable(_STOPPING))
@@ -89,8 +89,8 @@ class CoordinatorServicer:
             stream.end(BackendUnavailable(_STOPPING))
         self._streams.add(stream)
         try:
-            async for answers in stream.responses(requests):
-                yield answers
+            async for replies in stream.responses(requests):
+                yield replies
         finally:
             self._streams.discard(stream)
         if stream.failure is not None:

@@ -138,7 +138,7 @@ async def _response(
 ) -> FetchResponse:
     leaders = CurrentLeaders(context)
     remaining = iter(results)
-    answers = [
+    partitions = [
         (
             partition,
             _unknown(partition)
@@ -148,7 +148,7 @@ async def _response(
         for partition in requested
     ]
     return FetchResponse(
-        responses=_by_topic(answers),
+        responses=_by_topic(partitions),
         node_endpoints=[
             NodeEndpoint(
                 node_id=broker.node_id, host=broker.host, port=broker.port, rack=broker.rack
@@ -159,10 +159,10 @@ async def _response(
 
 
 def _by_topic(
-    answers: Iterable[tuple[RequestedPartition, PartitionData]],
+    partitions: Iterable[tuple[RequestedPartition, PartitionData]],
 ) -> list[FetchableTopicResponse]:
     topics: dict[tuple[str, bytes], list[PartitionData]] = {}
-    for requested, data in answers:
+    for requested, data in partitions:
         topics.setdefault((requested.topic.topic, requested.topic.topic_id), []).append(data)
     return [
         FetchableTopicResponse(topic=name, topic_id=topic_id, partitions=partitions)

@@ -54,7 +54,7 @@ class CoordinatorResult:
 
     Records are written in this order, after those of the group's calls before. The replies go out
     when these records and all earlier ones of the group are durable, also where there are none
-    here: an answer shows what the group has decided, and that must not be taken back.
+    here: a reply reveals a decision of the group, which must not be undone.
 
     `now_ms` is monotonic: sessions and deadlines are measured by it. Times that are stored follow
     `wall_ms`, in milliseconds since the epoch: by them offsets expire, also in later processes.
