@@ -1,8 +1,9 @@
 """Appends to one partition service over one long-lived stream (`batching_stream.py`).
 
-All queued appends leave in the next message. Only while the owner has much to do is a message held
-back for some milliseconds to be filled. Results arrive in any order and carry the id of their
-append. When the stream breaks, the outcome of everything on it is unknown.
+All queued appends leave in the next message. While the owner is busy it is held back as long as
+large appends keep arriving, and for some milliseconds if the owner has much to do. Results arrive
+in any order and carry the id of their append. When the stream breaks, the outcome of everything on
+it is unknown.
 
 An append that the owner rejects for a stale placement goes to the `RejectHandler`
 (`pending_appends.py`); all other results go to the caller.
@@ -40,6 +41,11 @@ Stream = grpc.aio.StreamStreamCall[pb.AppendRequest, pb.AppendResponse]
 #: Limits of one message; a single append may be larger.
 _MESSAGE_BYTES_MAX: Final = 1 << 20
 _MESSAGE_APPENDS_MAX: Final = 256
+
+#: While the owner has so much in flight, an append of this size waits for others, as long as each
+#: loop iteration brings one: the gateway reads one large request of a connection in an iteration.
+#: Smaller appends lose by waiting, and so does an idle owner.
+_LARGE_BYTES: Final = 64 << 10
 
 #: Batches sent without a response; further ones wait here.
 _IN_FLIGHT_BYTES_MAX: Final = 32 << 20
@@ -91,6 +97,7 @@ class AppendStreamClient:
         self._watches: dict[LogId, _DrainWatch] = {}
         self._next_id = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._newest: QueuedAppend | None = None  # the last one when the queue was last gathering
         if reachability is not None:
             reachability.on_lost(self._stream.abandon)
 
@@ -138,7 +145,7 @@ class AppendStreamClient:
     def next_message(self) -> pb.AppendRequest | None:
         if self._queue:
             if self._may_send():
-                return append_request(self._next_items())
+                return None if self._is_gathering() else append_request(self._next_items())
             if self._timer is None and self._has_room:
                 self._timer = self._loop.call_later(_LINGER_S, self._on_timer)
         return None
@@ -157,6 +164,7 @@ class AppendStreamClient:
         lost, watches = [*self._in_flight.values(), *self._queue], [*self._watches.values()]
         self._in_flight.clear()
         self._queue.clear()
+        self._newest = None
         self._watches.clear()
         self._in_flight_bytes = 0
         if self._reject_handler is not None:
@@ -169,7 +177,22 @@ class AppendStreamClient:
     def _may_send(self) -> bool:
         if self._in_flight_bytes < _LINGER_BYTES:
             return True
-        return self._has_room and (self._is_message_full() or self._lingered())
+        return self._has_room and (self._has_queued(_LINGER_BYTES) or self._lingered())
+
+    def _is_gathering(self) -> bool:
+        """Returns True to wait for another large append; then this is called again soon."""
+        newest = self._queue[-1]
+        if (
+            self._in_flight_bytes < _LARGE_BYTES
+            or newest is self._newest
+            or newest.size < _LARGE_BYTES
+            or self._has_queued(_MESSAGE_BYTES_MAX)
+        ):
+            self._newest = None
+            return False
+        self._newest = newest
+        self._loop.call_soon(self._stream.wake)
+        return True
 
     @property
     def _has_room(self) -> bool:
@@ -183,10 +206,11 @@ class AppendStreamClient:
         if self._queue:
             self._stream.wake()
 
-    def _is_message_full(self) -> bool:
+    def _has_queued(self, byte_count: int) -> bool:
+        """Returns True if the queue has `byte_count`, or as many appends as a message."""
         if len(self._queue) >= _MESSAGE_APPENDS_MAX:
             return True
-        return sum(item.size for item in self._queue) >= _LINGER_BYTES
+        return sum(item.size for item in self._queue) >= byte_count
 
     def _next_items(self) -> Iterator[tuple[int, Append, int]]:
         """Takes as many appends from the queue as one message may hold. They are in flight then."""
