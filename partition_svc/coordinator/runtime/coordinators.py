@@ -78,9 +78,8 @@ class OwnedCoordinators:
         self._lag = LoopLag()
         self._shards = Shards(
             logs,
-            settings,
+            lambda group_id: Group(group_id, settings, logs.view, _wall_clock_ms),
             now_ms=lambda: int(self._loop.time() * 1000),
-            wall_clock=lambda: int(time() * 1000),
             grace_s=self._lag.grace_s,
         )
         self._expiration = OffsetExpiration(
@@ -127,8 +126,5 @@ def _new_member_id(request: JoinGroup) -> str:
     return f"{owner[:_OWNER_CHARS_MAX]}-{uuid4()}"
 
 
-def _clock() -> Callable[[], int]:
-    """Returns a clock in ms since the epoch that is monotonic from now on."""
-    loop = asyncio.get_running_loop()
-    start_s = time() - loop.time()
-    return lambda: int((start_s + loop.time()) * 1000)
+def _wall_clock_ms() -> int:
+    return int(time() * 1000)

@@ -12,8 +12,8 @@ from partition_svc.coordinator.consumer.assignment_conversion import (
     to_owned_partitions,
 )
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.group_records import RecordEntry, decode, encode
-from partition_svc.coordinator.runtime.loader import LoadedGroup
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.interruptions import Interrupted, interrupted_after, observable_state
 
@@ -77,8 +77,7 @@ class SimulatedConsumerGroup:
         for entry in self.log.values():
             loaded.add(decode(*entry))
         group = Group("g", self.settings, self.view)
-        consumer = list(loaded.consumer.values())
-        group.restore(loaded.stored, consumer, loaded.offsets, self.now_ms)
+        group.restore(loaded, self.now_ms)
         return group
 
     def interrupt(self, call: Any, lines: int) -> bool:

@@ -15,6 +15,7 @@ from common.ports.classic_groups import (
 from common.ports.group_errors import GroupClient
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.stored import GroupRecord
 from partition_svc.coordinator.settings import GroupSettings
 
@@ -131,7 +132,7 @@ class DrivenGroup:
     def restart(self):
         """Restores the group from its last record."""
         self.group = self.group_of("g")
-        self.group.restore(self.stored, [], {}, self.now_ms)
+        self.group.restore(LoadedGroup(self.stored), self.now_ms)
 
     @property
     def stored(self):

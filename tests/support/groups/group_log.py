@@ -9,6 +9,7 @@ from common.cluster.view import ClusterView
 from common.ports.classic_groups import JoinReply, SyncReply
 from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.group_records import decode, encode
 from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord
@@ -93,7 +94,7 @@ def _restore(settings, stored, offsets, now_ms):
     for (topic, partition), value in offsets.items():
         table.setdefault(topic, {})[partition] = value
     group = Group("g", settings, ClusterView())
-    group.restore(stored, [], table, now_ms)
+    group.restore(LoadedGroup(stored, offsets=table), now_ms)
     return group
 
 

@@ -6,6 +6,7 @@ from common.ports.classic_groups import (
 )
 from common.ports.group_offsets import CommittedOffset, FetchOffsets
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.stored import StoredOffset
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
@@ -30,7 +31,7 @@ def test_restored_group_is_unchanged():
     description = driven.group.describe()
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
     group = Group("g", driven.settings, ClusterView())
-    group.restore(driven.stored, [], offsets, driven.now_ms)
+    group.restore(LoadedGroup(driven.stored, offsets=offsets), driven.now_ms)
     assert group.describe() == description
     assert group.next_deadline == driven.now_ms + SESSION_MS
     [(_, fetched)] = group.fetch(FetchOffsets("g"), 1, 0).replies
@@ -58,7 +59,7 @@ def test_empty_group_and_offsets_without_members_are_restored():
     assert driven.replies[driven.join(new_id="b")].generation_id == driven.stored.generation_id
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
     offsets_only = Group("g", GroupSettings(), ClusterView())
-    offsets_only.restore(None, [], offsets, 0)
+    offsets_only.restore(LoadedGroup(offsets=offsets), 0)
     assert (offsets_only.exists, offsets_only.next_deadline) == (True, None)
 
 

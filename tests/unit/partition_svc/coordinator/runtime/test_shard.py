@@ -8,6 +8,7 @@ from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import FetchOffsets
 from common.ports.partitions import LogId
+from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.stored_consumer import (
     EpochRecord,
     StoredEpoch,
@@ -41,7 +42,11 @@ class ShardFixture:
             core, LOG, 0, batch_bytes_max=lambda: 1 << 20, on_failed=self.failures.append
         )
         loop = asyncio.get_running_loop()
-        self.shard = Shard(settings, ClusterView(), writer, now_ms=lambda: int(loop.time() * 1000))
+        self.shard = Shard(
+            lambda group_id: Group(group_id, settings, ClusterView()),
+            writer,
+            now_ms=lambda: int(loop.time() * 1000),
+        )
 
     def join(self, member_id, group_id="g", **fields):
         request = join_request(member_id, group_id, needs_member_id=False, **fields)
