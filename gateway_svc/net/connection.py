@@ -18,7 +18,7 @@ from gateway_svc.dispatch.reply import Disconnect, Parts
 from gateway_svc.net.framing import LENGTH_BYTES, FrameReceiver
 from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import FrameHandler, LoopBudget, Pipeline
-from gateway_svc.net.transfer_rate import TransferRate
+from gateway_svc.net.transfer_rate import ConnectionRates
 from gateway_svc.wire.violations import ProtocolViolation
 
 log = logging.getLogger(__name__)
@@ -28,12 +28,6 @@ ALLOWANCE_BYTES: Final = 64 << 10
 
 #: How long a drained client may take to close its end, after the end of the responses was sent.
 LINGER_S: Final = 1.0
-
-#: While connections wait for memory, the minimum rate of those that hold it is this many times
-#: higher ...
-_RATE_FACTOR_SHORT: Final = 64
-#: ... and the rate of the overcommit holder is checked in windows this many times shorter.
-_WINDOW_FACTOR_SHORT: Final = 1 / 12
 
 #: Requests that one connection may have without a response; clients use five to a few dozen.
 IN_FLIGHT_MAX: Final = 1000
@@ -80,9 +74,11 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._unsent_bytes = 0  # of responses in the transport
         self._transferred_at = self._loop.time()  # when a byte was received or sent last
         self._received_bytes = 0  # in total
-        self._written_bytes = 0  # of responses, while `_send_rate` is measured
-        self._receive_rate = TransferRate()
-        self._send_rate = TransferRate()
+        self._written_bytes = 0  # of responses, while `_rates.send` is measured
+        self._rates = ConnectionRates(
+            window_s=shared.limits.stalled_s,
+            bytes_per_second_min=shared.limits.bytes_per_second_min,
+        )
         self._is_paused = False
         self._is_draining = False
         self._linger_timer: asyncio.TimerHandle | None = None
@@ -152,7 +148,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         """Called by the pipeline with responses, in order."""
         if parts:
             self._transferred_at = self._loop.time()
-            if self._send_rate.is_measured:
+            if self._rates.send.is_measured:
                 self._written_bytes += sum(map(len, parts))
             self._transport.writelines(parts)
         self._release(request_bytes)
@@ -194,46 +190,34 @@ class ClientConnection(asyncio.BufferedProtocol):
         if still_s > limits.stalled_s and self._is_transferring():
             log.info("closing %s: no byte transferred for %d s", self.peer, still_s)
             self._transport.abort()
-        elif self._receives_slowly(now) or self._sends_slowly(now):
+        elif self._is_slow(now):
             log.info("closing %s: a request or a response is transferred too slowly", self.peer)
             self._transport.abort()
         elif still_s > limits.idle_s and not self._pipeline.in_flight:
             log.debug("closing %s: idle for %d s", self.peer, still_s)
             self._transport.close()
 
-    def _receives_slowly(self, now: float) -> bool:
-        """Returns True if part of a request holds memory and the rest arrives too slowly."""
-        if self._is_paused or not self._receiver.has_partial:
-            self._receive_rate.stop()
-            return False
-        limits, memory = self._shared.limits, self._shared.memory
-        # All waiters wait for the overcommit holder: no other connection above its allowance may
-        # receive.
-        is_memory_short = memory.has_waiters and memory.holds_overcommit(self)
-        return self._receive_rate.is_slow(
-            now,
-            self._received_bytes,
-            window_s=limits.stalled_s * (_WINDOW_FACTOR_SHORT if is_memory_short else 1),
-            bytes_per_second=limits.bytes_per_second_min
-            * (_RATE_FACTOR_SHORT if is_memory_short else 1),
-        )
-
-    def _sends_slowly(self, now: float) -> bool:
-        """Returns True if the client reads its responses too slowly.
+    def _is_slow(self, now: float) -> bool:
+        """True if the client sends a request or reads a response too slowly.
 
         Call it after `_count_unsent`.
         """
+        memory = self._shared.memory
         if not self._unsent_bytes:
-            self._send_rate.stop()
             self._written_bytes = 0
-            return False
-        limits, is_memory_short = self._shared.limits, self._shared.memory.has_waiters
-        return self._send_rate.is_slow(
+        is_receive_slow = self._rates.is_receive_slow(
+            now,
+            self._received_bytes,
+            is_under_way=self._receiver.has_partial and not self._is_paused,
+            # All waiters wait for the overcommit holder: no other connection above its allowance
+            # may receive.
+            is_memory_short=memory.has_waiters and memory.holds_overcommit(self),
+        )
+        return is_receive_slow or self._rates.is_send_slow(
             now,
             self._written_bytes - self._unsent_bytes,
-            window_s=limits.stalled_s,
-            bytes_per_second=limits.bytes_per_second_min
-            * (_RATE_FACTOR_SHORT if is_memory_short else 1),
+            is_under_way=self._unsent_bytes > 0,
+            is_memory_short=memory.has_waiters,
         )
 
     def _finish_drain(self) -> None:
