@@ -27,10 +27,9 @@ from metadata_svc.core import LocalMetadata
 from metadata_svc.ring_servicer import publish_health
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service as metadata_service
-from partition_svc.app import open_coordinators, registration
+from partition_svc.app import open_coordinators, run_registered
 from partition_svc.app import open_core as open_partitions
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.member import run_member
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
@@ -163,15 +162,13 @@ async def _member(
 
     async def live_until_failure() -> None:
         try:
-            await run_member(
+            await run_registered(
                 partitions,
-                registration(services.partition, partitions, server.port),
+                services.partition,
+                server.port,
                 metadata,
                 metadata.ring,
-                move_bytes_per_second=services.partition.move_bytes_per_second,
-                volume_token_interval_ms=services.partition.volume_token_interval_ms,
-                move_kept_s=services.partition.move_copy_retention_ms / 1000,
-                on_applied=on_applied,
+                on_applied,
             )
         finally:
             has_metadata.set()
