@@ -11,7 +11,6 @@ from common.ports.metadata import ClusterChange, Member, Metadata, Watch
 from common.ports.moves import Ring
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.load_reports import Reporter
-from partition_svc.log.volume import Volume
 from partition_svc.moves.runner import MoveRunner
 from partition_svc.moves.source_connection import SourceConnection, SourceConnections
 from partition_svc.partitions import LocalPartitions
@@ -57,27 +56,38 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
         runner.on_change()
         await on_applied(change)
 
-    async def record(token: str) -> None:
-        await metadata.renew_volume_token(core.process, token)
+    try:
+        await _run_until_one_fails(
+            _follow(core, member, metadata, apply, on_watch=reporter.on_watch),
+            core.until_broken(),
+            runner.run(),
+            reporter.run(),
+            _renew_tokens(core, metadata, interval_s=volume_token_interval_ms / 1000),
+        )
+    finally:
+        await sources.close()
+
+
+async def _follow(
+    core: LocalPartitions,
+    member: Member,
+    metadata: Metadata,
+    apply: OnApplied,
+    *,
+    on_watch: Callable[[Watch], None],
+) -> None:
+    """Registers the member and applies changes; registers again when the volume requires it."""
+    current = _CurrentWatch()
+    core.volume.registration_due.subscribe(current.close)
 
     def registration() -> Member:
         return replace(member, volume=core.volume.registration())
 
-    current = _CurrentWatch()
-
-    def on_watch(watch: Watch) -> None:
+    def note_watch(watch: Watch) -> None:
         current.watch = watch
-        reporter.on_watch(watch)
+        on_watch(watch)
 
-    core.volume.registration_due.subscribe(current.close)
-    following = follow(metadata, registration, apply, on_watch=on_watch)
-    renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
-    try:
-        await _run_until_one_fails(
-            following, core.until_broken(), runner.run(), reporter.run(), renewing
-        )
-    finally:
-        await sources.close()
+    await follow(metadata, registration, apply, on_watch=note_watch)
 
 
 class _CurrentWatch:
@@ -108,11 +118,14 @@ async def _run_until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 async def _renew_tokens(
-    volume: Volume, record: Callable[[str], Awaitable[None]], *, interval_s: float
+    core: LocalPartitions, metadata: Metadata, *, interval_s: float
 ) -> NoReturn:
+    async def record(token: str) -> None:
+        await metadata.renew_volume_token(core.process, token)
+
     while True:
         await asyncio.sleep(interval_s)
         try:
-            await volume.renew_token(record)
+            await core.volume.renew_token(record)
         except (BackendUnavailable, StorageFailed) as error:
             log.debug("cannot renew the volume token yet: %s", error)
