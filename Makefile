@@ -83,7 +83,7 @@ protos: dev ## Generate the stubs beside the protos
 readme: venv ## Write the generated tables in README.md and docs/
 	$(BIN)/python -m ringlog.doc_tables
 
-bench: dev ## Benchmarks; prints a table (BENCH=--write-docs keeps it)
+bench: dev ## Benchmarks; prints a table (BENCH=--write-docs keeps it, BENCH=--kafka adds Apache Kafka)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 constraints: dev ## Pin what is installed now

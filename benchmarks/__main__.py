@@ -7,6 +7,7 @@ that whatever else the machine does at that time touches both. The report gives 
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -14,12 +15,15 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.processes import kafka
 from benchmarks.report import document, machine
 from benchmarks.report.results import Results
-from benchmarks.throughput import startup
-from benchmarks.throughput.rounds import PARTS, Plan, run_round
+from benchmarks.throughput import kafka_peers, startup
+from benchmarks.throughput.jobs import PARTS, Plan
+from benchmarks.throughput.rounds import run_round
 from benchmarks.throughput.throughput import Pace
 from common.runtime.runtime_tuning import keep_freed_memory
+from tests.support.kafka import kafka_node
 
 _ROOT = Path(__file__).parent.parent
 _PAGE = _ROOT / "docs" / "performance.md"
@@ -37,17 +41,25 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--case", default="", help="only cases whose name contains this text")
     parser.add_argument(
+        "--kafka", action="store_true", help="also Apache Kafka (needs Java and Maven)"
+    )
+    parser.add_argument(
         "--data-dir", type=Path, help="where brokers keep their data (a temporary directory)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every value there")
     parser.add_argument(
         "--write-docs", action="store_true", help="put the report into docs/performance.md"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    missing = [tool for tool in kafka_node.TOOLS if not shutil.which(tool)]
+    if arguments.kafka and missing:
+        parser.error(f"--kafka needs {' and '.join(missing)}")
+    return arguments
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    plan = Plan(frozenset(arguments.only.split(",")), arguments.case)
+    parts = frozenset(arguments.only.split(","))
+    plan = Plan(parts, arguments.case, kafka=arguments.kafka)
     if arguments.quick:
         plan = replace(
             plan, pace=Pace(0.2, 0.5), latency_seconds=2.0, raw_seconds=0.2, rounds=1, starts=3
@@ -57,13 +69,16 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 async def _run(plan: Plan, directory: Path) -> Results:
     found = Results()
-    for number in range(plan.rounds):
-        print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory(dir=directory) as round_directory:
-            await run_round(found, Path(round_directory), plan)
+    async with kafka_peers.running(directory, plan) as kafkas:
+        for number in range(plan.rounds):
+            print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(dir=directory) as round_directory:
+                await run_round(found, Path(round_directory), plan, kafkas)
     if "startup" in plan.parts:
         with tempfile.TemporaryDirectory(dir=directory) as startup_directory:
-            await startup.measure(found, Path(startup_directory), starts=plan.starts)
+            await startup.measure(
+                found, Path(startup_directory), starts=plan.starts, with_kafka=plan.kafka
+            )
     return found
 
 
@@ -76,7 +91,10 @@ def main() -> None:
         directory = Path(name)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(_run(plan, directory))
-        rendered = document.render(found, machine.describe(directory), plan.in_words)
+        described = machine.describe(directory)
+        if plan.kafka:
+            described |= {"Apache Kafka": kafka.versions()}
+        rendered = document.render(found, described, plan.in_words)
     print(rendered)
     if arguments.json:
         arguments.json.write_text(json.dumps(found.as_rows(), indent=1))

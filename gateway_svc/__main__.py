@@ -5,7 +5,7 @@ import sys
 
 from common.config.sources import read_settings
 from common.ports.unavailable import RegistrationRefused
-from common.rpc.server import AddressTaken
+from common.rpc.server import AddressInUse
 from common.runtime.process import ProcessSettings, run
 from gateway_svc.app import serve
 from gateway_svc.config import GatewaySettings
@@ -29,7 +29,7 @@ def main() -> int:
         "gateway_svc",
         lambda stop: serve(settings, stop),
         configuration.of(ProcessSettings),
-        cannot_run=(AddressTaken, CannotListen, RegistrationRefused),
+        cannot_run=(AddressInUse, CannotListen, RegistrationRefused),
     )
 
 

@@ -180,7 +180,7 @@ class GatewaySettings:
         default=30_000,
         low=100,
         unit="ms",
-        doc="A partition service that does not answer an append for this long counts as lost.",
+        doc="A partition service that does not respond to an append for this long counts as lost.",
     )
     offsets_topic_num_partitions: int = setting(
         "offsets.topic.num.partitions",

@@ -6,7 +6,7 @@ import sys
 from common.config.sources import read_settings
 from common.etcd.leadership import LeadershipLost
 from common.kv.store import KvStoreFailed
-from common.rpc.server import AddressTaken
+from common.rpc.server import AddressInUse
 from common.runtime.process import ProcessSettings, run
 from metadata_svc.app import serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
@@ -29,7 +29,7 @@ def main() -> int:
         "metadata_svc",
         lambda stop: serve(settings, topic_defaults, stop, store_settings),
         configuration.of(ProcessSettings),
-        cannot_run=(KvStoreFailed, AddressTaken, LeadershipLost),
+        cannot_run=(KvStoreFailed, AddressInUse, LeadershipLost),
     )
 
 

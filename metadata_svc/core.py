@@ -8,7 +8,7 @@ Used directly where all services run in one process, and by the servicer. Its st
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import time_ns
 
 from common.cluster.view import ClusterView
@@ -26,7 +26,7 @@ from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import process_refusal
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.pauses import Pauses
 from metadata_svc.ring import LocalRing
@@ -62,29 +62,9 @@ class LocalMetadata:
         self._hub = WatchHub(self.view)
         self._member_table = MemberTable()
         self._change_log = ChangeLog(StateStore(store), self.view, self._member_table, self._hub)
-        policy = ring_policy or RingPolicy()
-        #: Notified when there may be work for the scheduler.
-        changes = Notifier()
-        reports = Reports(self.view, on_change=changes.notify_all)
-        self._members = MemberRegistry(
-            self.view,
-            self._member_table,
-            self._hub,
-            self._change_log,
-            reports,
-            pauses=self.pauses,
-            joins=policy.joins,
-            on_members_changed=changes.notify_all,
-        )
-        self._scheduler = MoveScheduler(
-            self.view,
-            self._member_table,
-            self._change_log,
-            self._members,
-            reports,
-            policy,
-            changes=changes,
-        )
+        self._members, self._scheduler = self._create_scheduler(ring_policy or RingPolicy())
+        #: Notified when moves stop, and when they work again; see `are_moves_working`.
+        self.moves_working_changed = self._scheduler.working_changed
         self.ring = LocalRing(
             self.view, self._member_table, self._change_log, self._members, self._scheduler
         )
@@ -99,6 +79,32 @@ class LocalMetadata:
         )
         self._producer_ids = ProducerIdBlocks(0, self._change_log.save_next_producer_id)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _create_scheduler(self, policy: RingPolicy) -> tuple[MemberRegistry, MoveScheduler]:
+        """Returns the members and the scheduler of their moves, which share load reports."""
+        # Notified when there may be work for the scheduler.
+        changes = Notifier()
+        reports = LoadReports(self.view, on_change=changes.notify_all)
+        members = MemberRegistry(
+            self.view,
+            self._member_table,
+            self._hub,
+            self._change_log,
+            reports,
+            pauses=self.pauses,
+            joins=policy.joins,
+            on_members_changed=changes.notify_all,
+        )
+        scheduler = MoveScheduler(
+            self.view,
+            self._member_table,
+            self._change_log,
+            members,
+            reports,
+            policy,
+            changes=changes,
+        )
+        return members, scheduler
 
     async def open(self, *, broker_configs: Mapping[str, str]) -> None:
         """Reads the stored state. `broker_configs` are sent to every watcher.
@@ -122,9 +128,10 @@ class LocalMetadata:
             "cluster %s: revision %d, %d topics", state.cluster_id, state.revision, topic_count
         )
 
-    def notify_moves_working(self, notify: Callable[[bool], None]) -> None:
-        """Calls `notify` now, and whenever moves stop to be planned and recorded or work again."""
-        self._scheduler.notify_working(notify)
+    @property
+    def are_moves_working(self) -> bool:
+        """False while moves cannot be planned and recorded."""
+        return not self._scheduler.trouble
 
     def end_watches(self) -> None:
         """Must be called before the server stops: closed streams would look like departures."""
@@ -179,6 +186,6 @@ def _snapshot(state: State, broker_configs: Mapping[str, str]) -> ClusterChange:
         topics=state.topics,
         members=state.members,
         moves=state.moves,
-        topics_gone=state.deleted_topics,
+        deleted_topics=state.deleted_topics,
         broker_configs=broker_configs,
     )

@@ -168,7 +168,7 @@ class LocalRing:
         mutation = replace(
             change,
             placements=rolled_back.placements,
-            moves_gone=[*change.moves_gone, *rolled_back.moves_gone],
+            ended_moves=[*change.ended_moves, *rolled_back.ended_moves],
         )
         await self._change_log.commit(mutation, step="move.metadata.rollback")
 

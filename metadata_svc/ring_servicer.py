@@ -93,6 +93,11 @@ def service(ring: Ring) -> Service:
     return Service(RING_SERVICE, lambda server: add_RingServiceServicer_to_server(servicer, server))
 
 
-def tell_of_moves(core: LocalMetadata, server: RpcServer) -> None:
-    """Sets the health of RingService to whether moves work. The process stays ready."""
-    core.notify_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))
+def publish_health(core: LocalMetadata, server: RpcServer) -> None:
+    """Keeps RingService healthy on `server` while moves work. The process stays ready."""
+
+    def update() -> None:
+        server.set_serving_soon(RING_SERVICE, core.are_moves_working)
+
+    core.moves_working_changed.subscribe(update)
+    update()

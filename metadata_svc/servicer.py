@@ -17,7 +17,7 @@ from common.rpc.server import Service
 from common.rpc.status import abort_with
 from metadata_svc.core import LocalMetadata
 from metadata_svc.watch.messages import ChangeMessages
-from metadata_svc.watch.requests import InvalidRegistration, hear, registration
+from metadata_svc.watch.requests import InvalidRegistration, forward_requests, registration
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import (
     MetadataServiceServicer,
@@ -45,7 +45,7 @@ class MetadataServicer(MetadataServiceServicer):
             await abort_with(context, error)
         watch = self._core.watch(registered)
         reader = asyncio.create_task(
-            hear(requests, watch, who=registered, pauses=self._core.pauses)
+            forward_requests(requests, watch, watcher=registered, pauses=self._core.pauses)
         )
         try:
             async for change in watch:

@@ -98,7 +98,7 @@ class TopicChanges:
         gone = {topic.topic_id for topic in topics}
         moves = [move for move in self._view.moves if move.topic_id in gone]
         ended = phases.apply(self._view, moves, phases.MoveEvent.TOPIC_DELETED)
-        mutation = Mutation(topics_gone=topics, moves_gone=ended.moves_gone)
+        mutation = Mutation(deleted_topics=topics, ended_moves=ended.ended_moves)
         results = await self._commit(results, mutation, "delete")
         self._on_deleted(topic.topic_id for topic in _accepted(results))
         return results

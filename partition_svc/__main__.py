@@ -5,7 +5,7 @@ import sys
 
 from common.config.sources import read_settings
 from common.ports.unavailable import RegistrationRefused
-from common.rpc.server import AddressTaken
+from common.rpc.server import AddressInUse
 from common.runtime.process import ProcessSettings, run
 from partition_svc.app import serve
 from partition_svc.config import PartitionSettings
@@ -26,7 +26,7 @@ def main() -> int:
         "partition_svc",
         lambda stop: serve(settings, stop),
         configuration.of(ProcessSettings),
-        cannot_run=(StorageFailed, StoreInUse, WrongCluster, AddressTaken, RegistrationRefused),
+        cannot_run=(StorageFailed, StoreInUse, WrongCluster, AddressInUse, RegistrationRefused),
     )
 
 

@@ -8,7 +8,8 @@ from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 
 from common.config.addresses import is_wildcard
-from common.ports.metadata import ClusterChange, Member
+from common.ports.metadata import ClusterChange, Member, Metadata
+from common.ports.moves import Ring
 from common.rpc.leader import open_leader_channel
 from common.rpc.member_channel import MemberNameInterceptor
 from common.rpc.metadata_client import GrpcMetadata
@@ -16,7 +17,7 @@ from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.member import run_member
+from partition_svc.member import OnApplied, run_member
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.log_store import LogStore
@@ -65,7 +66,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
 
     Raises:
         StoreInUse, StorageFailed: as `open_core`.
-        AddressTaken: `grpc.listen` is in use.
+        AddressInUse: `grpc.listen` is in use.
         WrongCluster: the metadata service belongs to another cluster than the data here.
         RegistrationRefused: the name belongs to another volume or process.
     """
@@ -106,6 +107,27 @@ def registration(settings: PartitionSettings, core: LocalPartitions, port: int) 
     return Member(settings.member, advertised_address(settings, port), *core.identity)
 
 
+async def run_registered(  # noqa: PLR0913 - collaborators
+    core: LocalPartitions,
+    settings: PartitionSettings,
+    port: int,
+    metadata: Metadata,
+    ring: Ring,
+    on_applied: OnApplied,
+) -> None:
+    """Runs the member that listens on `port`; see `run_member`."""
+    await run_member(
+        core,
+        registration(settings, core, port),
+        metadata,
+        ring,
+        move_bytes_per_second=settings.move_bytes_per_second,
+        volume_token_interval_ms=settings.volume_token_interval_ms,
+        move_kept_s=settings.move_copy_retention_ms / 1000,
+        on_applied=on_applied,
+    )
+
+
 async def _follow_until(
     stop: asyncio.Event, core: LocalPartitions, server: RpcServer, settings: PartitionSettings
 ) -> None:
@@ -116,17 +138,11 @@ async def _follow_until(
             await server.set_ready(True)
 
     async with open_leader_channel(settings.metadata_address) as channel:
-        running_member = run_member(
-            core,
-            registration(settings, core, server.port),
-            GrpcMetadata(channel),
-            GrpcRing(channel),
-            move_bytes_per_second=settings.move_bytes_per_second,
-            volume_token_interval_ms=settings.volume_token_interval_ms,
-            move_kept_s=settings.move_copy_retention_ms / 1000,
-            on_applied=on_applied,
+        running = asyncio.create_task(
+            run_registered(
+                core, settings, server.port, GrpcMetadata(channel), GrpcRing(channel), on_applied
+            )
         )
-        running = asyncio.create_task(running_member)
         stopping = asyncio.create_task(stop.wait())
         try:
             # The member ends by itself only with a change that it cannot apply, or a bug.

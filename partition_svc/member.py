@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from common.cluster.follow import follow
 from common.ports.metadata import ClusterChange, Member, Metadata, Watch
 from common.ports.moves import Ring
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.load_reports import Reporter
-from partition_svc.log.volume import Volume
 from partition_svc.moves.runner import MoveRunner
 from partition_svc.moves.source_connection import SourceConnection, SourceConnections
 from partition_svc.partitions import LocalPartitions
@@ -57,34 +56,58 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
         runner.on_change()
         await on_applied(change)
 
-    async def record(token: str) -> None:
-        await metadata.renew_volume_token(core.process, token)
+    try:
+        await _run_until_one_fails(
+            _follow(core, member, metadata, apply, on_watch=reporter.on_watch),
+            core.until_broken(),
+            runner.run(),
+            reporter.run(),
+            _renew_tokens(core, metadata, interval_s=volume_token_interval_ms / 1000),
+        )
+    finally:
+        await sources.close()
+
+
+async def _follow(
+    core: LocalPartitions,
+    member: Member,
+    metadata: Metadata,
+    apply: OnApplied,
+    *,
+    on_watch: Callable[[Watch], None],
+) -> None:
+    """Registers the member and applies changes; registers again when the volume requires it."""
+    current = _CurrentWatch()
+    core.volume.registration_due.subscribe(current.close)
 
     def registration() -> Member:
         return replace(member, volume=core.volume.registration())
 
-    watches: list[Watch] = []
+    def note_watch(watch: Watch) -> None:
+        current.watch = watch
+        on_watch(watch)
 
-    def on_watch(watch: Watch) -> None:
-        watches[:] = [watch]
-        reporter.on_watch(watch)
+    await follow(metadata, registration, apply, on_watch=note_watch)
 
-    closing: set[asyncio.Task[None]] = set()
 
-    def register_again() -> None:
-        """Closes the watch; the next one begins with a registration."""
-        for watch in watches:
-            task = asyncio.ensure_future(watch.close())
-            closing.add(task)
-            task.add_done_callback(closing.discard)
+class _CurrentWatch:
+    """The open watch, for closing it: the next one begins with a registration."""
 
-    core.volume.on_registration_due = register_again
-    following = follow(metadata, registration, apply, on_watch=on_watch)
-    renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
-    parts = (following, core.until_broken(), runner.run(), reporter.run(), renewing)
-    tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in parts]
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def close(self) -> None:
+        if self.watch is not None:
+            task = asyncio.ensure_future(self.watch.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+async def _run_until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:
+    """Runs all parts until one fails with an error, which is raised; the others are cancelled."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
     try:
-        # Each of them runs until it fails with an error that ends the member.
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
@@ -92,15 +115,17 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await sources.close()
 
 
 async def _renew_tokens(
-    volume: Volume, record: Callable[[str], Awaitable[None]], *, interval_s: float
+    core: LocalPartitions, metadata: Metadata, *, interval_s: float
 ) -> NoReturn:
+    async def record(token: str) -> None:
+        await metadata.renew_volume_token(core.process, token)
+
     while True:
         await asyncio.sleep(interval_s)
         try:
-            await volume.renew_token(record)
+            await core.volume.renew_token(record)
         except (BackendUnavailable, StorageFailed) as error:
             log.debug("cannot renew the volume token yet: %s", error)

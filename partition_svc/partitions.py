@@ -92,7 +92,7 @@ class LocalPartitions:
         self._cluster_id = ""
 
     def _open_requests(self, store: LogStore, settings: PartitionSettings) -> None:
-        """Creates what answers the calls of the port."""
+        """Creates the objects that execute the calls of the port."""
         find = self._registry.find
         self._appender = Appender(
             self._registry,
@@ -142,7 +142,7 @@ class LocalPartitions:
             self._cluster_id = change.cluster_id
         self._registry.apply(change)
         self.volume.on_applied(change)
-        if change.is_snapshot or change.topics_gone:
+        if change.is_snapshot or change.deleted_topics:
             self._background.maintenance.delete_soon()
         self.serving_changed.notify()
 
@@ -198,11 +198,11 @@ class LocalPartitions:
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         await self._recovery.until_readable()
-        return await self._offsets.answer_all(queries)
+        return await self._offsets.look_up_all(queries)
 
     async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
         await self._recovery.until_readable()
-        return await self._epochs.answer_all(queries)
+        return await self._epochs.look_up_all(queries)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """Describes `logs`, or all owned logs if it is empty."""
@@ -215,7 +215,7 @@ class LocalPartitions:
         await self._background.until_broken()
 
     async def drain(self) -> None:
-        """Refuses new appends, completes pending ones, and answers waiting fetches at once."""
+        """Refuses new appends, completes pending ones, and completes waiting fetches at once."""
         self._appender.is_draining = True
         self._fetcher.stop_waiting()
         for log in self._registry.logs.values():

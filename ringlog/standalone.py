@@ -17,20 +17,19 @@ from common.config.sources import read_settings
 from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
-from common.rpc.server import AddressTaken, RpcServer, Service
+from common.rpc.server import AddressInUse, RpcServer, Service
 from common.runtime.process import run
-from gateway_svc.app import GatewayServer
 from gateway_svc.net.listener import CannotListen
 from gateway_svc.net.pipeline import LARGE_BUDGET
-from metadata_svc.app import open_core as open_metadata
+from gateway_svc.server import GatewayServer
+from metadata_svc.assembly import open_core as open_metadata
 from metadata_svc.core import LocalMetadata
+from metadata_svc.ring_servicer import publish_health
 from metadata_svc.ring_servicer import service as ring_service
-from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service as metadata_service
-from partition_svc.app import open_coordinators, registration
+from partition_svc.app import open_coordinators, run_registered
 from partition_svc.app import open_core as open_partitions
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.member import run_member
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
@@ -40,7 +39,7 @@ from ringlog.config import CLASSES, FIXED, Services, settings_of
 _PORT_MAX: Final = 65535
 
 _CANNOT_RUN: Final = (
-    AddressTaken,
+    AddressInUse,
     CannotListen,
     KvStoreFailed,
     RegistrationRefused,
@@ -70,7 +69,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
     """Runs the broker until `stop` is set, then drains: first the gateway, last the metadata.
 
     Raises:
-        AddressTaken, CannotListen: an address cannot be bound.
+        AddressInUse, CannotListen: an address cannot be bound.
         KvStoreFailed, StorageFailed, StoreInUse, WrongCluster: the data cannot be used.
     """
     view = ClusterView()
@@ -107,13 +106,13 @@ async def _grpc(
     partitions: LocalPartitions,
     coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
-    """Runs the gRPC server with all services. At its end calls in flight are answered first."""
+    """Runs the gRPC server with all services. Calls in flight are completed before it stops."""
     own = PartitionServices(partitions, coordinators)
     offered = [*own.offered, metadata_service(metadata), ring_service(metadata.ring)]
     server = await _started(offered, services, gateway)
     for service in offered:
         await server.set_serving(service.name, True)
-    tell_of_moves(metadata, server)
+    publish_health(metadata, server)
     try:
         yield server
     finally:
@@ -134,7 +133,7 @@ async def _started(
         server = RpcServer(offered, address=candidates.pop(0))
         try:
             await server.start()
-        except AddressTaken:
+        except AddressInUse:
             await server.stop(grace_s=0)
             if not candidates:
                 raise
@@ -163,15 +162,13 @@ async def _member(
 
     async def live_until_failure() -> None:
         try:
-            await run_member(
+            await run_registered(
                 partitions,
-                registration(services.partition, partitions, server.port),
+                services.partition,
+                server.port,
                 metadata,
                 metadata.ring,
-                move_bytes_per_second=services.partition.move_bytes_per_second,
-                volume_token_interval_ms=services.partition.volume_token_interval_ms,
-                move_kept_s=services.partition.move_copy_retention_ms / 1000,
-                on_applied=on_applied,
+                on_applied,
             )
         finally:
             has_metadata.set()

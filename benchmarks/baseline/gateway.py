@@ -34,7 +34,7 @@ class BaselineLogs(Protocol):
     ) -> "asyncio.Future[int]": ...
 
     async def fetch(
-        self, topic: bytes, asked: Sequence[tuple[int, int, int]], max_wait_ms: int
+        self, topic: bytes, positions: Sequence[tuple[int, int, int]], max_wait_ms: int
     ) -> list[tuple[int, Sequence[bytes | memoryview]]]:
         """High watermark and batches for each (partition, offset, max bytes)."""
         ...
@@ -73,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         if key == _PRODUCE:
             self._produce(frame, at, correlation_id)
         elif key == _FETCH:
-            self._answer_later(correlation_id, self._fetch(frame, at))
+            self._send_later(correlation_id, self._fetch(frame, at))
         elif key == _API_VERSIONS:
             self._send(correlation_id, [bytes(6)])
         else:
@@ -110,9 +110,9 @@ class Connection(asyncio.BufferedProtocol):
             parts.append(struct.pack(">ii", size, correlation_id) + head + numbers)
         self._transport.writelines(parts)
 
-    def _answer_later(self, correlation_id: int, answer: Awaitable[Parts]) -> None:
+    def _send_later(self, correlation_id: int, response: Awaitable[Parts]) -> None:
         async def work() -> None:
-            self._send(correlation_id, await answer)
+            self._send(correlation_id, await response)
 
         self._loop.create_task(work())
 
@@ -126,15 +126,15 @@ class Connection(asyncio.BufferedProtocol):
         size, start = _read_uvarint(frame, at)
         topic = frame[start : start + size - 1]
         count, at = _read_uvarint(frame, start + size - 1)
-        asked = []
+        positions = []
         for _ in range(count - 1):
             partition, _, offset, _, _, bytes_max = _FETCH_PARTITION.unpack_from(frame, at)
-            asked.append((partition, offset, bytes_max))
+            positions.append((partition, offset, bytes_max))
             at += _FETCH_PARTITION.size + 1
-        found = await self._logs.fetch(topic, asked, max_wait_ms)
+        results = await self._logs.fetch(topic, positions, max_wait_ms)
         parts: Parts = [b"\0" + struct.pack(">ihi", 0, 0, 0) + b"\2" + uvarint(size) + topic]
         parts.append(uvarint(count))
-        for (partition, _, _), (high_watermark, batches) in zip(asked, found, strict=True):
+        for (partition, _, _), (high_watermark, batches) in zip(positions, results, strict=True):
             fixed = (partition, 0, high_watermark, high_watermark, 0, 1, -1)
             parts.append(_FETCHED.pack(*fixed) + uvarint(1 + sum(map(len, batches))))
             parts += batches

@@ -34,7 +34,7 @@ class RemoteLogs:
         self._fetch = rpc.PartitionServiceStub(channels[0]).Fetch
         self._stream = rpc.PartitionServiceStub(channels[1]).AppendStream()
         self._waiting: list[pb.Append] = []
-        self._unanswered: dict[int, asyncio.Future[int]] = {}
+        self._pending: dict[int, asyncio.Future[int]] = {}
         self._next_id = 0
         self._wake = asyncio.Event()
         self._tasks = [self._loop.create_task(self._send()), self._loop.create_task(self._read())]
@@ -52,15 +52,15 @@ class RemoteLogs:
                 batch=bytes(batch),
             )
         )
-        stored = self._unanswered[append_id] = self._loop.create_future()
+        stored = self._pending[append_id] = self._loop.create_future()
         self._wake.set()
         return stored
 
     async def fetch(
-        self, topic: bytes, asked: Sequence[tuple[int, int, int]], max_wait_ms: int
+        self, topic: bytes, positions: Sequence[tuple[int, int, int]], max_wait_ms: int
     ) -> list[tuple[int, Sequence[bytes | memoryview]]]:
         request = pb.FetchRequest(max_wait_ms=max_wait_ms)
-        for partition, offset, bytes_max in asked:
+        for partition, offset, bytes_max in positions:
             request.partitions.add(
                 topic_id=topic, partition=partition, fetch_offset=offset, max_bytes=bytes_max
             )
@@ -72,9 +72,9 @@ class RemoteLogs:
             while self._waiting:
                 message, size = pb.AppendRequest(), 0
                 while self._waiting and size < _MESSAGE_BYTES_MAX:
-                    one = self._waiting.pop(0)
-                    size += len(one.batch)
-                    message.appends.append(one)
+                    append = self._waiting.pop(0)
+                    size += len(append.batch)
+                    message.appends.append(append)
                 await self._stream.write(message)
             self._wake.clear()
             await self._wake.wait()
@@ -82,7 +82,7 @@ class RemoteLogs:
     async def _read(self) -> None:
         async for response in self._stream:
             for result in response.results:
-                self._unanswered.pop(result.append_id).set_result(result.stored.base_offset)
+                self._pending.pop(result.append_id).set_result(result.stored.base_offset)
 
 
 class OwnerServicer(rpc.PartitionServiceServicer):
@@ -97,12 +97,13 @@ class OwnerServicer(rpc.PartitionServiceServicer):
 
         async def read() -> None:
             async for request in requests:
-                for one in request.appends:
-                    log, must_sync = (one.topic_id, one.partition), one.acks == pb.ACKS_ALL
-                    stored = self._logs.append(log, one.batch, must_sync=must_sync)
-                    stored.add_done_callback(partial(answer, one.append_id))
+                for append in request.appends:
+                    log = append.topic_id, append.partition
+                    must_sync = append.acks == pb.ACKS_ALL
+                    stored = self._logs.append(log, append.batch, must_sync=must_sync)
+                    stored.add_done_callback(partial(on_stored, append.append_id))
 
-        def answer(append_id: int, done: "asyncio.Future[int]") -> None:
+        def on_stored(append_id: int, done: "asyncio.Future[int]") -> None:
             result = pb.Stored(base_offset=done.result())
             results.append(pb.AppendResult(append_id=append_id, stored=result))
             changed.set()
@@ -119,15 +120,15 @@ class OwnerServicer(rpc.PartitionServiceServicer):
     async def Fetch(  # noqa: N802 - gRPC's name
         self, request: pb.FetchRequest, _: Any
     ) -> pb.FetchResponse:
-        asked = [
+        positions = [
             (partition.partition, partition.fetch_offset, partition.max_bytes)
             for partition in request.partitions
         ]
         topic = request.partitions[0].topic_id
-        found = await self._logs.fetch(topic, asked, request.max_wait_ms)
+        results = await self._logs.fetch(topic, positions, request.max_wait_ms)
         return pb.FetchResponse(
             results=[
                 pb.FetchResult(high_watermark=high_watermark, batches=b"".join(batches))
-                for high_watermark, batches in found
+                for high_watermark, batches in results
             ]
         )

@@ -3,7 +3,7 @@
 `python -m benchmarks.baseline.process in-process DIRECTORY`.
 
 What ringlog has on top of sockets, RocksDB and gRPC costs something; how much shows beside this. It
-keeps no promise but the order of answers and acks=all, and knows what the load client sends.
+keeps no promise but the order of responses and acks=all, and knows what the load client sends.
 
     in-process DIRECTORY    everything in one process
     owner DIRECTORY         the logs, behind gRPC; prints "gRPC on host:port"
@@ -38,16 +38,16 @@ class LocalLogs:
         return self._store.append(log, batch, must_sync=must_sync)
 
     async def fetch(
-        self, topic: bytes, asked: Sequence[tuple[int, int, int]], max_wait_ms: int
+        self, topic: bytes, positions: Sequence[tuple[int, int, int]], max_wait_ms: int
     ) -> list[tuple[int, Sequence[bytes | memoryview]]]:
-        found = self._read(topic, asked)
+        found = self._read(topic, positions)
         if not any(batches for _, batches in found):
             await self._store.grown(max_wait_ms)
-            found = self._read(topic, asked)
+            found = self._read(topic, positions)
         return found
 
     def _read(
-        self, topic: bytes, asked: Sequence[tuple[int, int, int]]
+        self, topic: bytes, positions: Sequence[tuple[int, int, int]]
     ) -> list[tuple[int, Sequence[bytes | memoryview]]]:
         store = self._store
         return [
@@ -55,7 +55,7 @@ class LocalLogs:
                 store.high_watermarks.get((topic, partition), 0),
                 store.read((topic, partition), offset, bytes_max),
             )
-            for partition, offset, bytes_max in asked
+            for partition, offset, bytes_max in positions
         ]
 
 

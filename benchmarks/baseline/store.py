@@ -1,7 +1,7 @@
 """Logs of the baseline: RocksDB and group commit as in ringlog, and nothing else.
 
 No placement, no epochs, no idempotence, no time index, no limits, no recovery from errors: what the
-design could give if it had no features. What ringlog gives is held against it, in the same run.
+design could give if it had no features. Each run compares ringlog with it.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class BaselineStore:
         return stored
 
     def read(self, log: Log, offset: int, bytes_max: int) -> list[bytes]:
-        """Whole batches from the one that has `offset`, the first whatever its size."""
+        """Returns complete batches from the one with `offset`; the first may have any size."""
         end, size = self.high_watermarks.get(log, 0), 0
         found: list[bytes] = []
         for batch in self._from(log, offset) if offset < end else ():
@@ -105,20 +105,20 @@ class BaselineStore:
     def _commit(self) -> None:
         group, self._queue = self._queue, []
         changes = WriteBatch(raw_mode=True)
-        for one in group:
-            changes.put(one.key, one.batch)
+        for append in group:
+            changes.put(append.key, append.batch)
         self._db.write(changes)
-        if any(one.must_sync for one in group):
+        if any(append.must_sync for append in group):
             synced = self._loop.run_in_executor(self._thread, self._db.flush_wal, True)
             synced.add_done_callback(lambda _: self._committed(group))
         else:
             self._committed(group)
 
     def _committed(self, group: list[Staged]) -> None:
-        for one in group:
-            self.high_watermarks[one.log] = _last_offset(one.batch) + 1
-            if not one.stored.done():
-                one.stored.set_result(one.base_offset)
+        for append in group:
+            self.high_watermarks[append.log] = _last_offset(append.batch) + 1
+            if not append.stored.done():
+                append.stored.set_result(append.base_offset)
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -68,7 +68,7 @@ async def _produce(
         for own in _shares(broker)
     ]
     metrics = await _measure(
-        broker, loads, seconds, lambda: len(batch) * sum(load.answered for load in loads)
+        broker, loads, seconds, lambda: len(batch) * sum(load.completed for load in loads)
     )
     stored.check()
     return metrics
@@ -80,7 +80,7 @@ async def _fetch(broker: Broker, topic: str, seconds: float) -> dict[str, float]
             requests.FetchRequest(
                 topic, range(_PARTITIONS), partition_bytes_max=_FETCH_BYTES, max_wait_ms=500
             ),
-            answer_bytes_max=(_PARTITIONS + 1) * _FETCH_BYTES,
+            response_bytes_max=(_PARTITIONS + 1) * _FETCH_BYTES,
             rewind=True,
         )
         for _ in broker.addresses
@@ -188,7 +188,7 @@ def main() -> None:
         about = machine.describe(Path(name))
         found = runner.run(_run(arguments, Path(name)))
     print("".join(f"- {what}: {words}\n" for what, words in about.items()))
-    # Whoever else runs takes the cores, not the CPU time that a megabyte costs.
+    # Other processes use the cores, but do not change the CPU time of a megabyte.
     print(f"Load of the machine before: {before:.1f}. Rounds: {arguments.rounds}.")
     print(f"Requests in flight on each connection: {arguments.in_flight}.\n")
     print(render(found))

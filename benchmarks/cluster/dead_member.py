@@ -2,9 +2,9 @@
 
 Three partition services, a topic with partitions on each. One client with one connection sends
 small batches to all partitions in turn, at a steady pace, with a few requests in flight, as
-producers do; answers of a connection keep their order. First all members live. Then one is killed
-and stays away, and the client leaves a partition that refused alone for 100 ms, as librdkafka
-does. The latencies of the other members' partitions stand side by side, and their ratio.
+producers do; responses of a connection keep their order. First all members live. Then one is killed
+and stays down, and the client backs off for 100 ms from a partition that refused, as librdkafka
+does. The report compares the latencies of the other members' partitions in both phases.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.load import requests
-from benchmarks.load.responses import produce_answer
+from benchmarks.load.responses import produce_response
 from benchmarks.report import machine, markdown
 from benchmarks.report.markdown import number
 from tests.support.clients.raw_client import RawClient
@@ -38,7 +38,7 @@ _RETRIABLE: Final = frozenset({5, 6, 7, 13, 74, 75})
 
 @dataclass(slots=True)
 class Load:
-    """Latencies in seconds, by partition, and how many answers were refusals."""
+    """Latencies in seconds, by partition, and the number of refusals."""
 
     latencies: dict[int, list[float]]
     refused: int = 0
@@ -64,7 +64,7 @@ class _Client:
             def receive() -> None:
                 while unread.acquire() and not (has_ended.is_set() and not sent):
                     partition, at = sent[0]
-                    self._take(partition, at, is_stored=_is_stored(connection.read_frame()))
+                    self._on_response(partition, at, is_stored=_is_stored(connection.read_frame()))
                     sent.popleft()
                     room.release()
 
@@ -76,7 +76,7 @@ class _Client:
                 turn += 1
                 partition = turn % _PARTITIONS
                 if self.not_before[partition] <= time.perf_counter():
-                    # Waiting for room counts: it is what the application waits for.
+                    # The wait for a free slot counts, because the application waits for it, too.
                     due = time.perf_counter()
                     room.acquire()
                     sent.append((partition, due))
@@ -88,7 +88,7 @@ class _Client:
             receiver.join()
         return self.load
 
-    def _take(self, partition: int, sent_at: float, *, is_stored: bool) -> None:
+    def _on_response(self, partition: int, sent_at: float, *, is_stored: bool) -> None:
         now = time.perf_counter()
         if is_stored:
             self.load.latencies[partition].append(now - sent_at)
@@ -163,7 +163,7 @@ def _produce_frame(partition: int) -> bytes:
 
 def _is_stored(frame: bytes) -> bool:
     """Returns False for an error after which clients try again; others raise."""
-    layout = produce_answer(_TOPIC)
+    layout = produce_response(_TOPIC)
     error = layout.unpack((len(frame).to_bytes(4, "big") + frame)[: layout.size])[3]
     assert not error or error in _RETRIABLE, f"error code {error}"
     return not error
@@ -175,14 +175,14 @@ def _table(rounds: Sequence[Round], seconds: float) -> str:
         return what, number(statistics.median(values)), f"{low} … {high}"
 
     rows = [
-        row("p50 while all live, ms", [one.p50 for one in rounds]),
-        row("p50 beside a dead member, ms", [one.p50_beside for one in rounds]),
-        row("p99 while all live, ms", [one.p99 for one in rounds]),
-        row("p99 beside a dead member, ms", [one.p99_beside for one in rounds]),
-        row("ratio of the two p99", [one.p99_beside / one.p99 for one in rounds]),
-        row("highest while all live, ms", [one.highest for one in rounds]),
-        row("highest beside a dead member, ms", [one.highest_beside for one in rounds]),
-        row("answers that were refusals", [one.refused for one in rounds]),
+        row("p50 while all live, ms", [measured.p50 for measured in rounds]),
+        row("p50 beside a dead member, ms", [measured.p50_beside for measured in rounds]),
+        row("p99 while all live, ms", [measured.p99 for measured in rounds]),
+        row("p99 beside a dead member, ms", [measured.p99_beside for measured in rounds]),
+        row("ratio of the two p99", [measured.p99_beside / measured.p99 for measured in rounds]),
+        row("highest while all live, ms", [measured.highest for measured in rounds]),
+        row("highest beside a dead member, ms", [measured.highest_beside for measured in rounds]),
+        row("answers that were refusals", [measured.refused for measured in rounds]),
     ]
     title = f"{len(rounds)} rounds, {seconds:g} s each; healthy partitions"
     return markdown.table((title, "median", "lowest … highest"), rows)

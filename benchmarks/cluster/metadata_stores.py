@@ -17,7 +17,7 @@ from common.etcd.client import EtcdClient
 from common.kv.etcd import EtcdKvStore
 from common.kv.rocks import RocksKvStore
 from common.kv.store import KvStore, WriteBatch
-from tests.support.processes.etcd import EtcdServer, elected
+from tests.support.processes.etcd import EtcdServer, wait_until_elected
 
 _ROUNDS = 30
 _ROW = bytes(200)
@@ -33,7 +33,7 @@ def main() -> None:
         EtcdClient([server.address]) as client,
     ):
         server.wait_until_ready(client)
-        leadership = elected(client, b"/")
+        leadership = wait_until_elected(client, b"/")
         on_etcd = EtcdKvStore(client, prefix=b"/")
         on_etcd.lead(leadership)
         _report(_measured(Path(name), on_etcd, rounds))

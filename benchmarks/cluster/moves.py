@@ -2,9 +2,9 @@
 
 Three partition services, a topic with a partition on each; partition 0 holds the bytes. While one
 client writes to each partition, batch after batch, the member that has partition 0 is drained. The
-longest time between two answers, and the bytes written, are taken over the move and over as long
-after it: the machine has pauses of its own. Beside that stands what the services themselves log:
-from the fence at the old owner to the answer that the new one may serve. Afterwards the member is
+longest time between two responses, and the bytes written, are measured during the move and as long
+after it: the machine has pauses of its own. The report also contains the time in the logs of the
+services, from the fence at the old owner to the commit at the new one. Afterwards the member is
 added again, without load.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.load import requests
-from benchmarks.load.responses import produce_answer
+from benchmarks.load.responses import produce_response
 from benchmarks.report import machine, markdown
 from benchmarks.report.markdown import number
 from tests.support.clients.raw_client import RawClient
@@ -36,12 +36,12 @@ _PARTITIONS: Final = 3
 _FILL_BATCH_BYTES: Final = 1_000_000
 _FILL_IN_FLIGHT: Final = 8
 _MOVED_WITHIN_S: Final = 600.0
-#: Not the owner any more, or no answer from it: sent again, and counted.
+#: Errors of a moved or unavailable owner: the batch is counted and sent again.
 _REFUSED: Final = frozenset({5, 6, 7, 13, 74, 75})
 
 
 @dataclass(slots=True)
-class Answers:
+class WriterResponses:
     """Acknowledgement times of a producer's batches, and the errors in between."""
 
     batch_bytes: int
@@ -49,10 +49,10 @@ class Answers:
     refused: int = 0
 
     def between(self, start: float, end: float) -> list[float]:
-        return [one for one in self.at if start <= one <= end]
+        return [time_s for time_s in self.at if start <= time_s <= end]
 
     def longest_gap_ms(self, start: float, end: float) -> float:
-        """Between two answers, of which at least one came in this time."""
+        """Returns the longest time between responses, of which one at least came in this time."""
         inside = [start, *self.between(start, end), end]
         return max(after - before for before, after in pairwise(inside)) * 1e3
 
@@ -62,7 +62,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One drain: what it took, and what writers saw meanwhile; throughput beside that without it.
+    """One drain: its duration, refusals, and the throughput of writers relative to that without it.
 
     Partition 0 moves; `target` is the partition whose owner it moves to, `other` the third.
     """
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--data-dir", type=Path)
     options = parser.parse_args()
-    settings = dict(one.replace(".", "_").split("=", 1) for one in options.set)
+    settings = dict(text.replace(".", "_").split("=", 1) for text in options.set)
     with tempfile.TemporaryDirectory(dir=options.data_dir, prefix="ringlog-bench-") as name:
         with Cluster(Path(name), partitions=_PARTITIONS, **settings) as cluster:
             moves = list(_measure(cluster, options))
@@ -100,20 +100,18 @@ def _measure(cluster: Cluster, options: argparse.Namespace) -> Iterator[Move]:
         raw.create_topic(name=_TOPIC, partitions=_PARTITIONS)
     _fill(cluster.bootstrap, int(options.gigabytes * 1e9))
     for _ in range(options.rounds):
-        yield _one_move(cluster, options.batch_bytes)
+        yield _measure_move(cluster, options.batch_bytes)
         for member in cluster.members:
             cluster.ring.add(member)
         cluster.ring.wait_until(is_settled, what="every member back", within_s=_MOVED_WITHIN_S)
 
 
-def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
+def _measure_move(cluster: Cluster, batch_bytes: int) -> Move:
     owners = [partition.owner for partition in cluster.ring.topic(_TOPIC).partitions]
-    # Members report now and then.
+    # Members report their sizes periodically.
     size_bytes = eventually(lambda: _size(cluster, owners[0]), what="a report of its size")
-    with _writers(cluster.bootstrap, batch_bytes) as answers:
-        eventually(
-            lambda: all(len(answer.at) > 50 for answer in answers), what="writers that write"
-        )
+    with _writers(cluster.bootstrap, batch_bytes) as writers:
+        eventually(lambda: all(len(writer.at) > 50 for writer in writers), what="active writers")
         start = time.perf_counter()
         cluster.ring.drain(owners[0])
         cluster.ring.wait_until(is_settled, what="the move", within_s=_MOVED_WITHIN_S)
@@ -123,10 +121,10 @@ def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
         after = time.perf_counter()
     target = owners.index(cluster.ring.topic(_TOPIC).partitions[0].owner)
     (other,) = {1, 2} - {target}
-    moved = answers[0]
+    moved = writers[0]
 
-    def kept(one: Answers) -> float:
-        return one.mb_per_second(start, end) / one.mb_per_second(end, after)
+    def ratio(writer: WriterResponses) -> float:
+        return writer.mb_per_second(start, end) / writer.mb_per_second(end, after)
 
     return Move(
         seconds=end - start,
@@ -134,15 +132,15 @@ def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
         gap_ms=moved.longest_gap_ms(start, end),
         gap_without_ms=moved.longest_gap_ms(end, after),
         fenced_ms=_fenced_ms(cluster, owners[0], owners[target]),
-        refused=sum(answer.refused for answer in answers),
-        moved=kept(moved),
-        target=kept(answers[target]),
-        other=kept(answers[other]),
+        refused=sum(writer.refused for writer in writers),
+        moved=ratio(moved),
+        target=ratio(writers[target]),
+        other=ratio(writers[other]),
     )
 
 
 def _fenced_ms(cluster: Cluster, source: str, target: str) -> float:
-    """Between the log lines of the two: appends are refused from, and taken again after."""
+    """Returns the time between the log lines of the fence and of the commit."""
     fenced = _logged_at(cluster, source, "move.source.fenced")
     return (_logged_at(cluster, target, "move.target.committed") - fenced) / timedelta(
         milliseconds=1
@@ -162,34 +160,34 @@ def _size(cluster: Cluster, name: str) -> int:
 
 
 @contextmanager
-def _writers(address: str, batch_bytes: int) -> Iterator[list[Answers]]:
+def _writers(address: str, batch_bytes: int) -> Iterator[list[WriterResponses]]:
     """One writer for each partition, each with a connection and a thread of its own."""
     stop = threading.Event()
-    answers = [Answers(batch_bytes) for _ in range(_PARTITIONS)]
+    writers = [WriterResponses(batch_bytes) for _ in range(_PARTITIONS)]
     threads = [
-        threading.Thread(target=_write, args=(address, partition, answers[partition], stop))
+        threading.Thread(target=_write, args=(address, partition, writers[partition], stop))
         for partition in range(_PARTITIONS)
     ]
-    for one in threads:
-        one.start()
+    for thread in threads:
+        thread.start()
     try:
-        yield answers
+        yield writers
     finally:
         stop.set()
-        for one in threads:
-            one.join()
+        for thread in threads:
+            thread.join()
 
 
-def _write(address: str, partition: int, answers: Answers, stop: threading.Event) -> None:
-    """Batch after batch with acks=all, the next when the last was answered."""
-    frame = _produce_frame(partition, answers.batch_bytes, acks=-1)
+def _write(address: str, partition: int, responses: WriterResponses, stop: threading.Event) -> None:
+    """Writes batches with acks=all, each after the response to the last one."""
+    frame = _produce_frame(partition, responses.batch_bytes, acks=-1)
     with KafkaSocket(address) as connection:
         while not stop.is_set():
             connection.send_bytes(frame)
             if _is_stored(connection.read_frame()):
-                answers.at.append(time.perf_counter())
+                responses.at.append(time.perf_counter())
             else:
-                answers.refused += 1
+                responses.refused += 1
 
 
 def _fill(address: str, size_bytes: int) -> None:
@@ -210,7 +208,7 @@ def _produce_frame(partition: int, batch_bytes: int, *, acks: int) -> bytes:
 
 def _is_stored(frame: bytes) -> bool:
     """False where it has to be sent again. Raises where it was refused for another reason."""
-    layout = produce_answer(_TOPIC)
+    layout = produce_response(_TOPIC)
     # A refusal may carry a message and is longer, but begins in the same way.
     error = layout.unpack((len(frame).to_bytes(4, "big") + frame)[: layout.size])[3]
     assert not error or error in _REFUSED, f"error code {error}"

@@ -60,8 +60,8 @@ class Bench:
         await self._restarts()
         await self._idle()
         await self._a_member_joins(moves)
-        for one in (*self._gateways, self._member, self._newcomer):
-            await one.stop()
+        for process in (*self._gateways, self._member, self._newcomer):
+            await process.stop()
 
     @property
     def _partitions(self) -> int:
@@ -92,9 +92,9 @@ class Bench:
 
     async def _gateways_come(self, others: Sequence[Watcher]) -> None:
         cpu, began = self._process.cpu_seconds(), time.perf_counter()
-        for one in others:
-            one.start()
-        await asyncio.gather(*(one.until(lambda view: view.has_snapshot) for one in others))
+        for process in others:
+            process.start()
+        await asyncio.gather(*(gateway.until(lambda view: view.has_snapshot) for gateway in others))
         took = time.perf_counter() - began
         what = f"{len(others)} gateways come at once, {self._partitions:,} partitions"
         self._row(what, "ms until all know", number(took * 1e3))
@@ -118,7 +118,7 @@ class Bench:
             await self._member.come_back(address)
 
             knows = partial(_knows, address)
-            seen = await asyncio.gather(*(one.until(knows) for one in self._gateways))
+            seen = await asyncio.gather(*(gateway.until(knows) for gateway in self._gateways))
             seconds.append(max(seen) - began)
         what = "a partition service is back on another address"
         self._row(what, "ms until all know", _median_and_most(seconds))
@@ -127,17 +127,17 @@ class Bench:
         began, cpu = time.perf_counter(), self._process.cpu_seconds()
         self._newcomer.start()
         planned = await asyncio.gather(
-            *(one.until(lambda view: bool(view.moves)) for one in self._gateways)
+            *(gateway.until(lambda view: bool(view.moves)) for gateway in self._gateways)
         )
         what = f"a partition service joins, {self._partitions:,} partitions"
         self._row(what, "ms until all know the first moves", number((max(planned) - began) * 1e3))
-        await asyncio.gather(*(one.until_placed(moves) for one in self._gateways))
+        await asyncio.gather(*(gateway.until_placed(moves) for gateway in self._gateways))
         took, used = time.perf_counter() - began, self._process.cpu_seconds() - cpu
-        asked = dict(list(self._newcomer.committed_at.items())[:moves])
+        requested_at = dict(list(self._newcomer.committed_at.items())[:moves])
         seconds = [
-            max(one.placed_at[moved] for one in self._gateways) - at
-            for moved, at in asked.items()
-            if all(moved in one.placed_at for one in self._gateways)
+            max(gateway.placed_at[moved] for gateway in self._gateways) - at
+            for moved, at in requested_at.items()
+            if all(moved in gateway.placed_at for gateway in self._gateways)
         ]
         self._row(
             "a partition's owner changes",
@@ -165,7 +165,7 @@ def _median_and_most(seconds: Sequence[float]) -> str:
 @contextmanager
 def _metadata_service(folder: Path) -> Iterator[tuple[Process, str]]:
     settings = ("grpc.listen=127.0.0.1:0", f"data.dir={folder / 'metadata'}")
-    flags = [word for one in settings for word in ("--set", one)]
+    flags = [word for setting in settings for word in ("--set", setting)]
     process = Process("metadata", ["-m", "metadata_svc", *flags], log_path=folder / "metadata.log")
     try:
         yield process, process.wait_for_line(r"gRPC on ([\d.]+:\d+)\n")[1]

@@ -46,7 +46,7 @@ class Watcher:
         return time.perf_counter()
 
     async def until_placed(self, partitions: int) -> None:
-        """So many were seen to have a new owner."""
+        """Waits until this many partitions have a new owner in the view."""
         await self.until(lambda _: len(self.placed_at) >= partitions)
 
     def applied(self, change: ClusterChange) -> None:
@@ -59,8 +59,8 @@ class Watcher:
         self.changes.append(change)
         self.view.apply(change)
         now = time.perf_counter()
-        for one in change.placements:
-            self.placed_at[one.topic_id, one.partition] = now
+        for item in change.placements:
+            self.placed_at[item.topic_id, item.partition] = now
         self.applied(change)
         async with self._applied:
             self._applied.notify_all()
@@ -81,12 +81,12 @@ def gateway(address: str, node_id: int) -> Watcher:
 
 
 class SimulatedMember(Watcher):
-    """A partition service without logs: takes the steps of its moves, and copies nothing."""
+    """A partition service without logs: does the steps of its moves, but copies nothing."""
 
     def __init__(self, address: str, name: str) -> None:
         self.member = Member(name, f"{name}:9292", f"volume of {name}", 1)
         super().__init__(address, self.member)
-        #: When it asked for COMMIT of a partition that moves to it.
+        #: Time at which it requested COMMIT of a partition that moves to it.
         self.committed_at: dict[Moved, float] = {}
         self._ring = GrpcRing(self._channel)
         self._begun: set[tuple[int, bool]] = set()
@@ -108,7 +108,7 @@ class SimulatedMember(Watcher):
     def applied(self, change: ClusterChange) -> None:
         for move in change.moves:
             if move.target == self.member.name and move.phase < MovePhase.COMMIT:
-                self._once(move, self._take)
+                self._once(move, self._receive)
             if move.source == self.member.name and move.phase is MovePhase.COMMIT:
                 self._once(move, self._clean)
 
@@ -120,7 +120,7 @@ class SimulatedMember(Watcher):
             self._steps.add(task)
             task.add_done_callback(self._steps.discard)
 
-    async def _take(self, move: Move) -> None:
+    async def _receive(self, move: Move) -> None:
         await self._ring.advance_move(move.move_id, MovePhase.CATCH_UP)
         await self._ring.advance_move(move.move_id, MovePhase.FENCE)
         self.committed_at[move.topic_id, move.partition] = time.perf_counter()

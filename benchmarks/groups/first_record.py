@@ -34,12 +34,12 @@ def confluent(address: str, topic: str, group: str) -> float:
     consumer.subscribe([topic])
     start = time.perf_counter()
     record = consumer.poll(_POLL_S)
-    taken = time.perf_counter() - start
+    elapsed = time.perf_counter() - start
     assert record is not None
     assert record.error() is None
     consumer.commit(message=record, asynchronous=False)
     consumer.close()
-    return taken * 1e3
+    return elapsed * 1e3
 
 
 def aiokafka(address: str, topic: str, group: str) -> float:
@@ -50,9 +50,9 @@ def aiokafka(address: str, topic: str, group: str) -> float:
         start = time.perf_counter()
         await consumer.start()
         await asyncio.wait_for(consumer.getone(), _POLL_S)
-        taken = time.perf_counter() - start
+        elapsed = time.perf_counter() - start
         await consumer.stop()
-        return taken
+        return elapsed
 
     return asyncio.run(read()) * 1e3
 
@@ -63,9 +63,9 @@ def kafka_python(address: str, topic: str, group: str) -> float:
         topic, bootstrap_servers=address, group_id=group, auto_offset_reset="earliest"
     )
     next(consumer)
-    taken = time.perf_counter() - start
+    elapsed = time.perf_counter() - start
     consumer.close()
-    return taken * 1e3
+    return elapsed * 1e3
 
 
 #: By what is written of it. The group of `again` has committed before.

@@ -37,7 +37,7 @@ from tests.support.clients.raw_members import (
     Generations,
     RawConnection,
     RawMember,
-    at_work,
+    running_members,
     share_everything,
     until,
 )
@@ -82,21 +82,21 @@ def _measure(broker: Deployment, options: argparse.Namespace) -> Found:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for turn in range(options.rounds):
             for name, first_record in LIBRARIES.items():
-                taken = first_record(broker.address, _TOPIC, f"{name}-{turn}")
-                found[f"first record, {name}", "ms"].append(taken)
+                elapsed_ms = first_record(broker.address, _TOPIC, f"{name}-{turn}")
+                found[f"first record, {name}", "ms"].append(elapsed_ms)
             _produce(broker)
-            taken = confluent(broker.address, _TOPIC, f"confluent-kafka-{turn}")
-            found["first record, confluent-kafka, after a commit", "ms"].append(taken)
+            elapsed_ms = confluent(broker.address, _TOPIC, f"confluent-kafka-{turn}")
+            found["first record, confluent-kafka, after a commit", "ms"].append(elapsed_ms)
             for count in options.members:
-                taken = runner.run(_rebalance(broker, f"many-{count}-{turn}", count))
-                found[f"rebalance, {count} members", "ms"].append(taken)
+                elapsed_ms = runner.run(_rebalance(broker, f"many-{count}-{turn}", count))
+                found[f"rebalance, {count} members", "ms"].append(elapsed_ms)
             runner.run(_loads(broker, found, options.seconds, turn))
         runner.run(_memory(broker, found))
     return found
 
 
 def _produce(broker: Deployment) -> None:
-    """One record more."""
+    """Produces one more record."""
     producer = Producer({"bootstrap.servers": broker.address})
     producer.produce(_TOPIC, b"a record")
     producer.flush()
@@ -115,34 +115,35 @@ async def _rebalance(broker: Deployment, group: str, count: int) -> float:
         )
         for _ in range(count)
     ]
-    *there, newcomer = members
-    async with at_work(there):
-        await until(lambda: share_everything(there, count), what="a group")
-    for one in members:
-        # Connected again.
-        await one.connection.ask(HEARTBEAT, 4, _identity(group, one.member_id, one.generation))
+    *existing, newcomer = members
+    async with running_members(existing):
+        await until(lambda: share_everything(existing, count), what="a group")
+    for member in members:
+        # Connects again.
+        identity = _identity(group, member.member_id, member.generation)
+        await member.connection.ask(HEARTBEAT, 4, identity)
     start = time.perf_counter()
     joining = asyncio.create_task(newcomer.join())
-    while await there[0].heartbeat() != REBALANCE:
+    while await existing[0].heartbeat() != REBALANCE:
         pass
-    joined = await asyncio.gather(joining, *(one.join() for one in there))
-    taken = time.perf_counter() - start
+    joined = await asyncio.gather(joining, *(member.join() for member in existing))
+    elapsed_s = time.perf_counter() - start
     assert all(joined)
     assert len({member.generation for member in members}) == 1
-    for one in members:
-        one.connection.close()
-    return taken * 1e3
+    for member in members:
+        member.connection.close()
+    return elapsed_s * 1e3
 
 
 async def _loads(broker: Deployment, found: Found, seconds: float, turn: int) -> None:
-    pids = [one.pid for one in broker.processes.values()]
+    pids = [process.pid for process in broker.processes.values()]
 
     async def measure(what: str, api: tuple[int, int], requests: list[dict[str, object]]) -> Rate:
-        one = await rate(broker.address, api, requests, pids, seconds=seconds)
-        found[what, "a second"].append(one.per_second)
-        found[what, "a second and core of the broker"].append(one.per_core)
-        found[what, "client CPU us"].append(one.client_cpu_us)
-        return one
+        measured = await rate(broker.address, api, requests, pids, seconds=seconds)
+        found[what, "a second"].append(measured.per_second)
+        found[what, "a second and core of the broker"].append(measured.per_core)
+        found[what, "client CPU us"].append(measured.client_cpu_us)
+        return measured
 
     commit = (OFFSET_COMMIT, 8)
     same = [_commit(f"one-{turn}") for _ in range(_CONNECTIONS)]
@@ -151,22 +152,22 @@ async def _loads(broker: Deployment, found: Found, seconds: float, turn: int) ->
         many = [_commit(f"storm-{turn}-{n}") for n in range(count)]
         await measure(f"durable commits, {count} groups", commit, many)
     members = [_lone_member(broker, f"beat-{turn}-{n}") for n in range(_CONNECTIONS)]
-    for one in members:
-        assert await one.join()
+    for member in members:
+        assert await member.join()
     beats = [_identity(member.group, member.member_id, member.generation) for member in members]
     await measure("heartbeats, 64 groups", (HEARTBEAT, 4), beats)
-    for one in members:
-        one.connection.close()
+    for member in members:
+        member.connection.close()
 
 
 async def _memory(broker: Deployment, found: Found) -> None:
-    """Resident memory of the process that has the groups, before and after it has got more."""
+    """Measures the resident memory of the coordinator before and after it gets more groups."""
     connection = RawConnection(lambda: broker.address)
     before = broker.storage.resident_bytes()
     for n in range(_MEMORY_GROUPS):
-        one = _lone_member(broker, f"memory-{n}", connection)
-        assert await one.join()
-        assert await one.commit(_TOPIC, {0: 1}) == 0
+        member = _lone_member(broker, f"memory-{n}", connection)
+        assert await member.join()
+        assert await member.commit(_TOPIC, {0: 1}) == 0
     used = broker.storage.resident_bytes() - before
     found["memory of a group with a member and an offset", "KB"].append(used / _MEMORY_GROUPS / 1e3)
     connection.close()

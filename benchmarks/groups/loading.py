@@ -63,7 +63,7 @@ async def _load(folder: Path) -> tuple[float, float]:
         groups = await load(core, _LOG)
         took = time.perf_counter() - wall, time.process_time() - cpu
     assert len(groups) == _GROUPS
-    assert all(len(one.offsets["orders"]) == _PARTITIONS for one in groups.values())
+    assert all(len(group.offsets["orders"]) == _PARTITIONS for group in groups.values())
     return took
 
 

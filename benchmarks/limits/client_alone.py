@@ -1,4 +1,4 @@
-"""The load client against canned answers: what it could measure at most."""
+"""The load client against canned responses: the upper limit of its measurements."""
 
 from pathlib import Path
 

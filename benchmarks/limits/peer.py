@@ -1,7 +1,7 @@
 """The other end of the raw measurements: `python -m benchmarks.limits.peer sink | echo | canned …`.
 
-Prints its port, serves one kind of trivial answer, ends on SIGTERM. `canned TOPIC RECORDS` answers
-Produce requests of the load client and stores nothing, which shows what the client alone can do.
+Prints its port, serves one kind of trivial response, ends on SIGTERM. `canned TOPIC RECORDS`
+responds to Produce requests of the load client and stores nothing, which shows the client's limit.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _MARK = 0x7E57_AB1E
 
 
 def _sink(connection: socket.socket) -> None:
-    """Reads everything; answers one byte when the other side has finished."""
+    """Reads until the other side has finished, then sends one byte."""
     buffer = bytearray(BUFFER_BYTES)
     while connection.recv_into(buffer):
         pass
@@ -30,7 +30,7 @@ def _sink(connection: socket.socket) -> None:
 
 
 def _echo(connection: socket.socket) -> None:
-    """Sends back whatever arrives."""
+    """Sends all received bytes back."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     while data := connection.recv(BUFFER_BYTES):
         connection.sendall(data)
@@ -45,12 +45,12 @@ def _serve_threads(handle: Callable[[socket.socket], None]) -> None:
 
 
 class _Canned(asyncio.BufferedProtocol):
-    """Answers every Produce frame with its partition's next offset, unchecked."""
+    """Responds to every Produce frame with the next offset of its partition, unchecked."""
 
     def __init__(self, topic: str, next_offsets: dict[int, int], records_per_batch: int) -> None:
         self._next = next_offsets
         self._records = records_per_batch
-        self._layout = responses.produce_answer(topic)
+        self._layout = responses.produce_response(topic)
         empty = requests.produce(topic, _MARK, b"", acks=1, correlation_id=0)
         self._partition_at = empty.index(struct.pack(">i", _MARK))
         self._filled = 0
@@ -64,18 +64,18 @@ class _Canned(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         filled, own, at = self._filled + nbytes, self._own, 0
-        answers = []
+        frames = []
         while filled - at >= 4:
             end = at + 4 + int.from_bytes(own[at : at + 4], "big")
             if end > filled:
                 break
-            answers.append(self._answer(own, at))
+            frames.append(self._respond(own, at))
             at = end
         own[: filled - at] = own[at:filled]
         self._filled = filled - at
-        self._transport.write(b"".join(answers))
+        self._transport.write(b"".join(frames))
 
-    def _answer(self, frame: memoryview, at: int) -> bytes:
+    def _respond(self, frame: memoryview, at: int) -> bytes:
         (correlation_id,) = struct.unpack_from(">i", frame, at + 8)
         (partition,) = struct.unpack_from(">i", frame, at + self._partition_at)
         offset = self._next[partition]

@@ -23,7 +23,7 @@ async def start(address: tuple[str, int], loads: Sequence[Load]) -> None:
 
 
 async def finish(loads: Sequence[Load]) -> None:
-    """Lets everything outstanding be answered. Raises what went wrong meanwhile."""
+    """Waits for all outstanding responses. Raises errors of the loads."""
     for load in loads:
         load.stop()
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
@@ -31,24 +31,24 @@ async def finish(loads: Sequence[Load]) -> None:
 
 
 async def call(address: tuple[str, int], frame: bytes) -> bytes:
-    """One request on a connection of its own; the answer without its length prefix."""
+    """Sends a request on a new connection; returns the response without its length prefix."""
     async with asyncio.timeout(ANSWER_SECONDS_MAX):
         reader, writer = await asyncio.open_connection(*address)
         writer.write(frame)
         length = int.from_bytes(await reader.readexactly(4), "big")
-        answer = await reader.readexactly(length)
+        response = await reader.readexactly(length)
         writer.close()
         await writer.wait_closed()
-    return answer
+    return response
 
 
 async def create_topic(address: tuple[str, int], name: str, partition_count: int) -> None:
     """Returns when clients can produce to every partition.
 
-    Apache Kafka answers CreateTopics before its broker leads the partitions, ringlog after.
+    Apache Kafka responds to CreateTopics before its broker leads the partitions, ringlog after.
     """
-    answer = await call(address, requests.create_topic(name, partition_count))
-    responses.check_topic_created(answer)
+    response = await call(address, requests.create_topic(name, partition_count))
+    responses.check_topic_created(response)
     fetch = requests.FetchRequest(
         name, range(partition_count), partition_bytes_max=0, max_wait_ms=0
     )
@@ -57,9 +57,9 @@ async def create_topic(address: tuple[str, int], name: str, partition_count: int
             pass
 
 
-def _is_led(answer: bytes) -> bool:
+def _is_led(response: bytes) -> bool:
     """True if a Fetch of all partitions got no error."""
-    frame = memoryview(len(answer).to_bytes(4, "big") + answer)
+    frame = memoryview(len(response).to_bytes(4, "big") + response)
     try:
         return bool(list(responses.fetched_partitions(frame)))
     except responses.WrongResponse:

@@ -1,4 +1,4 @@
-"""Fetch at full speed: received into one buffer, walked batch by batch, asked for again."""
+"""Fetch at full speed: receives into one buffer, walks over the batches, sends the next Fetch."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,27 +7,27 @@ from typing import cast
 from benchmarks.load import requests, responses
 from benchmarks.load.responses import WrongResponse
 
-#: Called for every batch run that arrived: partition, first offset, offset after the last.
+#: Called for each run of batches: partition, first offset, offset after the last.
 OnRecords = Callable[[int, int, int], None]
 
 
 class FetchLoad(asyncio.BufferedProtocol):
     """Keeps one Fetch outstanding, from the offsets where the last one ended.
 
-    With `rewind` it starts again at offset 0 where it has read everything. `cuts_batches` is true
-    of a broker that may cut the last batch of a partition; only whole batches are counted.
+    With `rewind` it starts again at offset 0 after it has read all records. `cuts_batches`: the
+    broker may cut the last batch of a partition; only complete batches are counted.
     """
 
     def __init__(
         self,
         request: requests.FetchRequest,
         *,
-        answer_bytes_max: int,
+        response_bytes_max: int,
         rewind: bool = False,
         cuts_batches: bool = False,
         on_records: OnRecords | None = None,
     ) -> None:
-        self.answered = 0
+        self.completed = 0
         self.record_bytes = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._request = request
@@ -35,7 +35,7 @@ class FetchLoad(asyncio.BufferedProtocol):
         self._rewind = rewind
         self._cuts_batches = cuts_batches
         self._on_records = on_records
-        self._buffer = memoryview(bytearray(answer_bytes_max))
+        self._buffer = memoryview(bytearray(response_bytes_max))
         self._filled = 0
         self._stopping = False
 
@@ -50,39 +50,39 @@ class FetchLoad(asyncio.BufferedProtocol):
         self._filled += nbytes
         if self._filled < 4:
             return
-        answer_bytes = 4 + int.from_bytes(self._buffer[:4], "big")
-        if self._filled >= answer_bytes:
+        response_bytes = 4 + int.from_bytes(self._buffer[:4], "big")
+        if self._filled >= response_bytes:
             self._filled = 0
-            self._answer(self._buffer[:answer_bytes])
+            self._on_response(self._buffer[:response_bytes])
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
             self.done.set_exception(exc or ConnectionError("the broker closed the connection"))
 
     def stop(self) -> None:
-        """Ends after the answer that is outstanding."""
+        """Stops after the outstanding response."""
         self._stopping = True
 
-    def _answer(self, answer: memoryview) -> None:
+    def _on_response(self, response: memoryview) -> None:
         try:
-            for fetched in responses.fetched_partitions(answer):
-                self._partition(answer, fetched)
+            for fetched in responses.fetched_partitions(response):
+                self._on_partition(response, fetched)
         except WrongResponse as wrong:
             self.done.set_exception(wrong)
         else:
-            self.answered += 1
+            self.completed += 1
             if not self._stopping:
                 self._transport.write(bytes(self._request.frame))
                 return
             self.done.set_result(None)
         self._transport.close()
 
-    def _partition(self, answer: memoryview, fetched: responses.FetchedPartition) -> None:
+    def _on_partition(self, response: memoryview, fetched: responses.FetchedPartition) -> None:
         partition, high_watermark, start, end = fetched
         if self._cuts_batches:
-            end = responses.whole_batches_end(answer, start, end)
+            end = responses.complete_batches_end(response, start, end)
         first = self._offsets[partition]
-        after = responses.walk_batches(answer, start, end, first)
+        after = responses.walk_batches(response, start, end, first)
         self.record_bytes += end - start
         if self._on_records and after > first:
             self._on_records(partition, first, after)

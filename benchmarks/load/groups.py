@@ -1,7 +1,7 @@
-"""One request again and again over many connections, each the next when the last was answered.
+"""Repeats a request on many connections; each sends the next one after the response.
 
-The request is encoded once and sent as it is, its correlation id too, and an answer is compared
-with the first: what the client costs, which shares the machine, is reported beside the rest.
+The request is encoded once, with its correlation id, and each response is compared with the first.
+The CPU time of the client is reported too, because it shares the machine.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _TICKS_PER_SECOND = 100
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Answers a second; and CPU time of the broker's processes, and of the client, for each."""
+    """Responses per second, and the CPU time of the broker and of the client for each."""
 
     per_second: float
     broker_cpu_us: float
@@ -30,30 +30,32 @@ class Rate:
         return 1e6 / self.broker_cpu_us
 
 
-class _Asker(asyncio.Protocol):
+class _Requester(asyncio.Protocol):
     def __init__(self, frame: bytes) -> None:
         self.count = 0
         self.wrong: bytes | None = None
         self._frame = frame
         self._expected = b""
-        self._got = bytearray()
+        self._received = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not asyncio's own class where the loop is another.
+        # uvloop has a transport class of its own.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._frame)
 
     def data_received(self, data: bytes) -> None:
-        self._got += data
-        if len(self._got) < 4 or len(self._got) < 4 + int.from_bytes(self._got[:4], "big"):
+        self._received += data
+        if len(self._received) < 4 or len(self._received) < 4 + int.from_bytes(
+            self._received[:4], "big"
+        ):
             return
-        answer = bytes(self._got)
-        self._got.clear()
+        response = bytes(self._received)
+        self._received.clear()
         if not self._expected:
-            self._expected = answer
-        elif answer != self._expected:
-            self.wrong = answer
+            self._expected = response
+        elif response != self._expected:
+            self.wrong = response
             return
         self.count += 1
         assert self._transport is not None
@@ -76,43 +78,47 @@ async def rate(
     *,
     seconds: float,
 ) -> Rate:
-    """A connection for each of `requests` (values as for `kio_client.message`).
+    """Measures a connection for each of `requests` (values as for `kio_client.message`).
 
     Raises:
-        AssertionError: an answer was an error, or not as the first.
+        AssertionError: a response was an error, or differed from the first.
     """
     host, _, port = address.rpartition(":")
     loop = asyncio.get_running_loop()
-    askers = []
+    requesters = []
     for values in requests:
         frame = request_frame(message(*api, values), 1)
         framed = struct.pack(">i", len(frame)) + frame
-        _, asker = await loop.create_connection(lambda f=framed: _Asker(f), host, int(port))  # type: ignore[misc]
-        askers.append(asker)
+        _, requester = await loop.create_connection(lambda f=framed: _Requester(f), host, int(port))  # type: ignore[misc]
+        requesters.append(requester)
     await asyncio.sleep(seconds / 4)
-    counts, cpu, start = sum(one.count for one in askers), _cpu_s(pids), time.perf_counter()
+    counts, cpu, start = (
+        sum(requester.count for requester in requesters),
+        _cpu_s(pids),
+        time.perf_counter(),
+    )
     own = time.process_time()
     await asyncio.sleep(seconds)
-    done, used = sum(one.count for one in askers) - counts, _cpu_s(pids) - cpu
+    done, used = sum(requester.count for requester in requesters) - counts, _cpu_s(pids) - cpu
     elapsed, own = time.perf_counter() - start, time.process_time() - own
-    for one in askers:
-        one.close()
-        assert one.wrong is None, one.wrong
-        # On a busy machine one may not have been answered yet.
-        assert not one.first or not _error(read_response(one.first, *api)[1])
+    for requester in requesters:
+        requester.close()
+        assert requester.wrong is None, requester.wrong
+        # On a busy machine a requester may have no response yet.
+        assert not requester.first or not _error(read_response(requester.first, *api)[1])
     return Rate(done / elapsed, used * 1e6 / done, own * 1e6 / done)
 
 
-def _error(answer: object) -> int:
-    """The first error code, of the answer or of a partition in it."""
-    topics = getattr(answer, "topics", ())
-    codes = [getattr(answer, "error_code", 0)]
+def _error(response: object) -> int:
+    """Returns the first error code, of the response or of a partition in it."""
+    topics = getattr(response, "topics", ())
+    codes = [getattr(response, "error_code", 0)]
     codes += [partition.error_code for topic in topics for partition in topic.partitions]
     return next((int(code) for code in codes if code), 0)
 
 
 def _cpu_s(pids: Sequence[int]) -> float:
-    """User and system time of all of them so far."""
+    """Returns the user and system time of the processes so far."""
     total = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,6 +1,6 @@
-"""Produce at full speed: frames built beforehand, one callback per chunk of answers.
+"""Produce at full speed: frames are built beforehand, and each chunk of responses has one callback.
 
-`ProduceLoad` keeps a fixed number of requests in flight on one connection and checks every answer.
+`ProduceLoad` keeps a fixed number of requests in flight on one connection and checks all responses.
 It needs about 1 us per small request (see the "client alone" rows of the report), so that on few
 cores it is the broker that is measured.
 """
@@ -57,7 +57,7 @@ class ProduceFrames:
 class ProduceLoad(asyncio.Protocol):
     """Keeps `in_flight` Produce requests outstanding from the moment it is connected.
 
-    Stops when `requests_min` have been sent and answered, or on `stop`.
+    Stops when `requests_min` requests have responses, or on `stop`.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ProduceLoad(asyncio.Protocol):
         in_flight: int,
         requests_min: int = sys.maxsize,
     ) -> None:
-        self.answered = 0
+        self.completed = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._frames = frames
         self._stored = stored.base_offsets
@@ -78,7 +78,7 @@ class ProduceLoad(asyncio.Protocol):
         self._due = 0
         self._stopping = False
         self._rest = b""
-        self._layout = responses.produce_answer(frames.topic)
+        self._layout = responses.produce_response(frames.topic)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -95,7 +95,7 @@ class ProduceLoad(asyncio.Protocol):
             self._fail(exc or ConnectionError("the broker closed the connection"))
 
     def stop(self) -> None:
-        """Sends nothing more; `done` is set when everything outstanding is answered."""
+        """Sends no more requests; `done` is set after the last outstanding response."""
         self._stopping = True
         self._finish_if_drained()
 
@@ -105,10 +105,10 @@ class ProduceLoad(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         size = self._layout.size
-        whole = len(data) // size * size
+        complete = len(data) // size * size
         stored, due, count = self._stored, self._due, self._frames.count
         for length, correlation_id, partition, error, base_offset in self._layout.iter_unpack(
-            memoryview(data)[:whole]
+            memoryview(data)[:complete]
         ):
             if length != size - 4 or correlation_id != due or error:
                 raise WrongResponse(
@@ -117,20 +117,20 @@ class ProduceLoad(asyncio.Protocol):
             stored[partition].append(base_offset)
             due = due + 1 if due + 1 < count else 0
         self._due = due
-        self._rest = data[whole:]
+        self._rest = data[complete:]
         self._check_length_of_rest(size - 4)
-        self._answered(whole // size)
+        self._on_completed(complete // size)
 
     def _check_length_of_rest(self, expected: int) -> None:
         if len(self._rest) >= 4 and int.from_bytes(self._rest[:4], "big") != expected:
-            raise WrongResponse(f"Produce got an unexpected answer: {self._rest[:80].hex(' ')}")
+            raise WrongResponse(f"unexpected Produce response: {self._rest[:80].hex(' ')}")
 
-    def _answered(self, count: int) -> None:
-        self.answered += count
+    def _on_completed(self, count: int) -> None:
+        self.completed += count
         if self._stopping:
             self._in_flight -= count
             self._finish_if_drained()
-        elif self.answered >= self._requests_min:
+        elif self.completed >= self._requests_min:
             self._in_flight -= count
             self.stop()
         elif count:

@@ -111,10 +111,10 @@ class FetchRequest:
     def __init__(
         self, topic: str, partitions: Sequence[int], *, partition_bytes_max: int, max_wait_ms: int
     ) -> None:
-        answer_bytes_max = partition_bytes_max * len(partitions)
+        response_bytes_max = partition_bytes_max * len(partitions)
         session = struct.pack(">ii", 0, -1)
         body = bytearray(
-            struct.pack(">iiiib", -1, max_wait_ms, 1, answer_bytes_max, 0)
+            struct.pack(">iiiib", -1, max_wait_ms, 1, response_bytes_max, 0)
             + session
             + uvarint(1 + 1)
             + _compact_string(topic)

@@ -97,8 +97,8 @@ async def _commit(folder: Path, *, commits: int, must_clean: bool) -> None:
         for first in range(0, commits, _A_BATCH):
             await core.append([_commits(rng, first)], acks=ACKS_ALL)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        for one in watching:
-            one.cancel()
+        for task in watching:
+            task.cancel()
         late = sorted(pauses.late_ms)
         print(f"{commits} commits, the cleaner {'on' if must_clean else 'off'}:")
         print(f"  {commits / seconds:.0f} commits/s, {cpu / commits * 1e6:.0f} us of CPU for each")
@@ -132,9 +132,9 @@ async def _beside_users(folder: Path, *, gigabytes: float) -> None:
             appends = [Append(LogId(USERS_ID, number % _USER_LOGS), batch)]
             if number % 10 == 0:
                 appends.append(_commits(rng, number))
-            size += sum(len(one.batch) for one in appends)
-            answer = core.append(appends, acks=ACKS_ALL if number % 2 else ACKS_LEADER)
-            answer.add_done_callback(lambda _: room.release())
+            size += sum(len(append.batch) for append in appends)
+            results = core.append(appends, acks=ACKS_ALL if number % 2 else ACKS_LEADER)
+            results.add_done_callback(lambda _: room.release())
         for _ in range(_IN_FLIGHT):
             await room.acquire()
         await until_quiet(store)

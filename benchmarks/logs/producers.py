@@ -57,7 +57,7 @@ async def _measured(rows: list[_Row], name: str) -> AsyncIterator[None]:
 
 
 async def _without_appends(ring: NotifyingRing, target: MovingMember) -> float:
-    """Seconds from the fence of the only move to the first append that its target takes."""
+    """Seconds from the fence of the only move to the first append that its target accepts."""
     while not any(  # noqa: ASYNC110
         move.phase >= MovePhase.FENCE for move in ring.moves.values()
     ):
@@ -75,7 +75,7 @@ async def _run(folder: Path, count: int, limit: int) -> list[_Row]:
     async with moving_members(folder, ring, **settings) as (source, target):
         await append(source.core, batch())
         store_producers(
-            source.store, count, seen_ms=lambda one: now_ms - (10 + one % 1000) * _MINUTE_MS
+            source.store, count, seen_ms=lambda number: now_ms - (10 + number % 1000) * _MINUTE_MS
         )
         async with _measured(rows, "first append of a producer"):
             await append(source.core, batch(producer=(count + 1, 0, 0)))

@@ -75,8 +75,8 @@ async def _fill(core: LocalPartitions, *, batch: bytes, count: int, partitions: 
     for number in range(count):
         await room.acquire()
         one = Append(LogId(_TOPIC_ID, number % partitions), batch)
-        answer = core.append([one], acks=ACKS_ALL if number % 2 else ACKS_LEADER)
-        answer.add_done_callback(lambda _: room.release())
+        results = core.append([one], acks=ACKS_ALL if number % 2 else ACKS_LEADER)
+        results.add_done_callback(lambda _: room.release())
     for _ in range(_IN_FLIGHT):
         await room.acquire()
 
@@ -132,7 +132,7 @@ async def _sustained(folder: Path, *, gigabytes: float, partitions: int, batch: 
         shares = ", ".join(f"{reason} {size / appended:.2f}" for reason, size in written.items())
         print(f"  RocksDB wrote {sum(written.values()) / appended:.2f} bytes per byte: {shares}")
         described = await core.describe_logs([])
-        ends = {one.log.partition: one.high_watermark for one in described}
+        ends = {log.log.partition: log.high_watermark for log in described}
         times = _seeks_us(store, partitions=partitions, ends=ends)
         print(
             f"  seek and read of one batch: {statistics.median(times):.0f} us (median), "
@@ -158,7 +158,7 @@ async def _many_partitions(folder: Path, *, batch: bytes) -> None:
     started = time.perf_counter()
     async with _core(folder, _MANY) as (core, _):
         described = await core.describe_logs([])
-        assert all(one.high_watermark == 1 for one in described)
+        assert all(log.high_watermark == 1 for log in described)
         print(f"{_MANY} logs opened again: {time.perf_counter() - started:.3f} s")
 
 

@@ -117,13 +117,13 @@ def _row(timed: Timed, ours: list[float], kios: list[float]) -> list[str]:
 def main() -> None:
     arguments = _arguments()
     timed = [_timed(case) for case in CASES]
-    ours: dict[str, list[float]] = {one.name: [] for one in timed}
-    kios: dict[str, list[float]] = {one.name: [] for one in timed}
+    ours: dict[str, list[float]] = {case.name: [] for case in timed}
+    kios: dict[str, list[float]] = {case.name: [] for case in timed}
     for _ in range(arguments.rounds):
-        for one in timed:
-            ours[one.name].append(_microseconds(one.ours, arguments.seconds))
-            kios[one.name].append(_microseconds(one.kios, arguments.seconds))
-    rows = [_row(one, ours[one.name], kios[one.name]) for one in timed]
+        for case in timed:
+            ours[case.name].append(_microseconds(case.ours, arguments.seconds))
+            kios[case.name].append(_microseconds(case.kios, arguments.seconds))
+    rows = [_row(case, ours[case.name], kios[case.name]) for case in timed]
     print(table(["message", "us", "kio us", "kio / ringlog", "first use us"], rows))
 
 

@@ -65,11 +65,11 @@ def _produce_response() -> ProduceResponse:
 
 
 def _fetch_request(partitions: int) -> FetchRequest:
-    asked = [
+    to_fetch = [
         FetchPartition(partition=index, fetch_offset=1234, partition_max_bytes=1 << 20)
         for index in range(partitions)
     ]
-    topics = [FetchTopic(topic="benchmark-topic", partitions=asked)]
+    topics = [FetchTopic(topic="benchmark-topic", partitions=to_fetch)]
     return FetchRequest(max_wait_ms=500, min_bytes=1, topics=topics)
 
 
@@ -84,8 +84,10 @@ def _fetch_response(partitions: int) -> FetchResponse:
 
 
 def _list_offsets_request() -> ListOffsetsRequest:
-    asked = [ListOffsetsPartition(partition_index=index, timestamp=-1) for index in range(100)]
-    return ListOffsetsRequest(topics=[ListOffsetsTopic(name="benchmark-topic", partitions=asked)])
+    partitions = [ListOffsetsPartition(partition_index=index, timestamp=-1) for index in range(100)]
+    return ListOffsetsRequest(
+        topics=[ListOffsetsTopic(name="benchmark-topic", partitions=partitions)]
+    )
 
 
 def _list_offsets_response() -> ListOffsetsResponse:

@@ -34,7 +34,7 @@ _CASES = (
     (1_000, 100_000),
     (1_000, 1_000_000),
 )
-#: So many partitions has each topic, the last perhaps fewer.
+#: Partitions of each topic; the last topic may have fewer.
 _TOPIC = 12
 _CHANGES = 5
 
@@ -77,7 +77,7 @@ class Case(NamedTuple):
 
 
 def measure(members: int, partitions: int) -> Case:
-    """Places everything, then lets members come, and go again."""
+    """Measures placing all partitions, then members that join and leave."""
     base = _mib()
     build, ring = _timed(lambda: HashRing([f"partition-{number}" for number in range(members)]))
     ring_mib = _mib() - base

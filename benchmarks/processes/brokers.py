@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from benchmarks.load import client, requests, responses
 from benchmarks.processes.processes import ROOT, Memory, Process
@@ -30,14 +31,21 @@ def plainly(_: Path) -> Sequence[str]:
 class Broker:
     """A running deployment: its processes, the one that clients talk to first."""
 
+    #: True if it may cut the last batch of a partition in a Fetch response.
+    cuts_batches: ClassVar[bool] = False
+
     def __init__(self, subject: str, processes: Sequence[Process]) -> None:
         self.subject = subject
         self.processes = processes
-        fronts = [process for process in processes if process.name.startswith(_FRONTS)]
-        found = [one.wait_for_line(_KAFKA_ADDRESS).groups() for one in fronts]
         #: Where Kafka clients are served, by gateway.
-        self.addresses = [(host, int(port)) for host, port in found]
-        self.target = Target(self.addresses[0], self.cpu_seconds)
+        self.addresses = self._find_addresses()
+        self.target = Target(self.addresses[0], self.cpu_seconds, self.cuts_batches)
+
+    def _find_addresses(self) -> list[tuple[str, int]]:
+        """Reads them from the logs of the processes."""
+        fronts = [process for process in self.processes if process.name.startswith(_FRONTS)]
+        found = [front.wait_for_line(_KAFKA_ADDRESS).groups() for front in fronts]
+        return [(host, int(port)) for host, port in found]
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time used so far, by process name."""
@@ -46,12 +54,12 @@ class Broker:
     def memory(self) -> Memory:
         """Memory of all processes together."""
         used = [process.memory() for process in self.processes]
-        return Memory(sum(one.rss for one in used), sum(one.pss for one in used))
+        return Memory(sum(memory.rss for memory in used), sum(memory.pss for memory in used))
 
     async def first_answer(self) -> float:
-        """Asks for ApiVersions; seconds from starting the first process to the answer."""
-        answer = await client.call(self.target.address, requests.api_versions())
-        responses.check_api_versions(answer)
+        """Requests ApiVersions; returns the seconds from the start of the first process."""
+        response = await client.call(self.target.address, requests.api_versions())
+        responses.check_api_versions(response)
         return time.perf_counter() - min(process.started_at for process in self.processes)
 
 
@@ -65,7 +73,7 @@ def standalone(data: Path, *, run: Run = plainly, root: Path | None = None) -> I
         ["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", "--data-dir", str(data)],
         root,
     )
-    with _stopping(process):
+    with stopping(process):
         yield Broker(STANDALONE, [process])
 
 
@@ -80,7 +88,7 @@ def three_processes(
 
 @contextmanager
 def cluster(data: Path, *, partitions: int, gateways: int) -> Iterator[Broker]:
-    """So many of the services, partition-0 … and gateway-0 …, and one metadata service."""
+    """Starts partition-0 …, gateway-0 …, and one metadata service."""
     members = [f"partition-{number}" for number in range(partitions)]
     names = [f"gateway-{number}" for number in range(gateways)]
     with _services(data, plainly, members, names) as processes:
@@ -102,7 +110,7 @@ def _services(
             settings = {"grpc.listen": "127.0.0.1:0", **settings}
             flags = [word for item in settings.items() for word in ("--set", "=".join(item))]
             process = _start(name, data, [*run(data / name), f"{service}_svc"], flags, root)
-            stack.enter_context(_stopping(process))
+            stack.enter_context(stopping(process))
             return process
 
         metadata = start("metadata", "metadata", {"data.dir": str(data / "metadata")})
@@ -125,7 +133,7 @@ def baseline(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """The design without features, in one process."""
     command = [*run(data / "baseline"), "benchmarks.baseline.process", "in-process"]
     process = _start("baseline", data, command, [str(data / "logs")])
-    with _stopping(process):
+    with stopping(process):
         yield Broker(BASELINE, [process])
 
 
@@ -134,16 +142,16 @@ def baseline_hop(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """The same with its logs in a process of their own, behind gRPC."""
     command = [*run(data / "owner"), "benchmarks.baseline.process", "owner"]
     owner = _start("owner", data, command, [str(data / "logs")])
-    with _stopping(owner):
+    with stopping(owner):
         address = owner.wait_for_line(_GRPC_ADDRESS)[1]
         command = [*run(data / "baseline"), "benchmarks.baseline.process", "gateway"]
         gateway = _start("baseline", data, command, [address])
-        with _stopping(gateway):
+        with stopping(gateway):
             yield Broker(BASELINE_HOP, [gateway, owner])
 
 
 DEPLOYMENTS = (standalone, three_processes)
-#: What each of them is held against, in the same order.
+#: The baseline of each of them, in the same order.
 PEERS = (baseline, baseline_hop)
 
 
@@ -155,7 +163,7 @@ def _start(
 
 
 @contextmanager
-def _stopping(process: Process) -> Iterator[None]:
+def stopping(process: Process) -> Iterator[None]:
     try:
         yield
     finally:

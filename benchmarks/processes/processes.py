@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 
@@ -31,6 +31,9 @@ class Memory(NamedTuple):
 class Process:
     """A running Python module of the checkout `root`; its output goes to `log_path`."""
 
+    #: Program that gets the arguments.
+    program: ClassVar[str] = sys.executable
+
     def __init__(
         self,
         name: str,
@@ -45,7 +48,7 @@ class Process:
         with log_path.open("wb") as log:
             self.started_at = time.perf_counter()
             self._child = subprocess.Popen(
-                [sys.executable, *arguments],
+                [self.program, *arguments],
                 cwd=root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -88,7 +91,7 @@ class Process:
         return self.wait_until(lambda: re.search(pattern, self.log_path.read_text()))
 
     def wait_until(self, ready: Callable[[], _T | None]) -> _T:
-        """Asks `ready` every 2 ms until it answers. Raises as `wait_for_line` does."""
+        """Polls `ready` every 2 ms until it succeeds. Raises as `wait_for_line` does."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while self._child.poll() is None and time.monotonic() < deadline:
             if (found := ready()) is not None:

@@ -20,7 +20,7 @@ from benchmarks.profiling import stacks
 from benchmarks.report import results
 from benchmarks.report.markdown import number, table
 from benchmarks.report.results import Results
-from benchmarks.throughput.rounds import PARTS, Job, Plan, chosen_jobs, run_job
+from benchmarks.throughput.jobs import PARTS, Job, Plan, chosen_jobs, run_job
 from benchmarks.throughput.throughput import Pace
 
 WARM_UP_S = 0.5

@@ -1,4 +1,4 @@
-"""Reads what `sampler` wrote and adds it up: by layer, by function, by everything above.
+"""Sums up the samples of `sampler`: by layer, by function, by everything above.
 
 A line is a stack, outermost frame first, frames parted by ";", and the CPU time spent in it.
 """

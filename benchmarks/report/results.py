@@ -11,6 +11,11 @@ THREE_PROCESSES = "three processes"
 BASELINE = "baseline, in process"
 BASELINE_HOP = "baseline, gRPC"
 RAW = "raw"
+#: Apache Kafka, which acknowledges from the page cache, and with `log.flush.interval.messages=1`,
+#: which syncs first. A case runs on one of them.
+KAFKA = "Kafka"
+KAFKA_FLUSH = "Kafka, flush=1"
+KAFKAS = (KAFKA, KAFKA_FLUSH)
 
 #: What was measured, with its unit.
 REQUESTS = "requests/s"
@@ -47,6 +52,10 @@ class Results:
         values = self._values.get(Key(case, subject, metric))
         return statistics.median(values) if values else None
 
+    def has_subject(self, *subjects: str) -> bool:
+        """True if anything was measured of one of them."""
+        return any(key.subject in subjects for key in self._values)
+
     def spread(self, case: str, subject: str, metric: str) -> tuple[float, float] | None:
         """Smallest and largest value of the rounds."""
         values = self._values.get(Key(case, subject, metric))
@@ -65,6 +74,10 @@ class Results:
     def cases(self, metric: str) -> list[str]:
         """Cases that have this metric, in the order in which they were first measured."""
         return list(dict.fromkeys(key.case for key in self._values if key.metric == metric))
+
+    def metrics(self, case: str, subject: str) -> list[str]:
+        """Metrics of this cell, in the order in which they were first measured."""
+        return [key.metric for key in self._values if (key.case, key.subject) == (case, subject)]
 
     def as_rows(self) -> list[dict[str, object]]:
         """Every cell with all its values, for a JSON file."""

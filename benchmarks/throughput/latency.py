@@ -45,7 +45,7 @@ class _Producer(asyncio.Protocol):
         self._topic = topic
         self._acks = case.acks
         self._batch = requests.record_batch(_VALUE, 1)
-        self._layout = responses.produce_answer(topic)
+        self._layout = responses.produce_response(topic)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -62,7 +62,7 @@ class _Producer(asyncio.Protocol):
         now = time.perf_counter()
         for _, _, partition, error, base_offset in self._layout.iter_unpack(data):
             if error:
-                raise WrongResponse(f"Produce answered error code {error}")
+                raise WrongResponse(f"Produce returned error code {error}")
             self.latencies.add(now - self.sent[partition][base_offset])
 
     def close(self) -> None:
@@ -120,13 +120,13 @@ def _consumer(topic: str, partition_count: int, on_records: OnRecords) -> FetchL
     )
     return FetchLoad(
         request,
-        answer_bytes_max=2 * _ANSWER_BYTES_MAX,
+        response_bytes_max=2 * _ANSWER_BYTES_MAX,
         on_records=on_records,
     )
 
 
 async def _send_evenly(producer: _Producer, count: int) -> None:
-    """On a fixed schedule, so that a slow answer delays no later record."""
+    """On a fixed schedule, so that a slow response delays no later record."""
     started = time.perf_counter()
     for number in range(count):
         await asyncio.sleep(started + number / RECORDS_PER_SECOND - time.perf_counter())

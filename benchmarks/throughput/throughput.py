@@ -66,10 +66,11 @@ SINGLE_PIPELINED = ProduceCase(1, 100, in_flight=32)
 HUNDRED_PIPELINED = ProduceCase(100, 100, in_flight=8)
 THOUSAND_PIPELINED = ProduceCase(1000, 100, in_flight=8)
 SINGLE_SEQUENTIAL = ProduceCase(1, 100, in_flight=1)
+SINGLE_CONNECTIONS = ProduceCase(1, 100, in_flight=1, connections=32)
 PRODUCE_CASES = (
     SINGLE_SEQUENTIAL,
     SINGLE_PIPELINED,
-    ProduceCase(1, 100, in_flight=1, connections=32),
+    SINGLE_CONNECTIONS,
     ProduceCase(1, 1000, in_flight=32),
     ProduceCase(100, 100, in_flight=1),
     HUNDRED_PIPELINED,
@@ -160,7 +161,7 @@ async def fetch(target: Target, topic: str, case: FetchCase, *, pace: Pace) -> d
     )
     load = FetchLoad(
         request,
-        answer_bytes_max=(case.partitions + 1) * FETCH_BYTES,
+        response_bytes_max=(case.partitions + 1) * FETCH_BYTES,
         rewind=True,
         cuts_batches=target.cuts_batches,
     )
@@ -181,7 +182,7 @@ class _Reading(NamedTuple):
     """Everything that is counted, at one moment."""
 
     at: float
-    answered: int
+    completed: int
     record_bytes: int
     client_cpu: float
     broker_cpu: Mapping[str, float]
@@ -190,7 +191,7 @@ class _Reading(NamedTuple):
     def take(cls, target: Target, loads: Sequence[Load]) -> "_Reading":
         return cls(
             time.perf_counter(),
-            sum(load.answered for load in loads),
+            sum(load.completed for load in loads),
             sum(load.record_bytes for load in loads if isinstance(load, FetchLoad)),
             time.process_time(),
             target.cpu_seconds(),
@@ -198,7 +199,7 @@ class _Reading(NamedTuple):
 
     def since(self, before: "_Reading") -> dict[str, float]:
         seconds = self.at - before.at
-        request_count = self.answered - before.answered
+        request_count = self.completed - before.completed
         per_request = 1e6 / max(request_count, 1)
         cpu = {
             name: (self.broker_cpu[name] - before.broker_cpu[name]) * per_request

@@ -101,8 +101,8 @@ class GrpcPartitions(Partitions):
     def ends_waits(self) -> bool:
         return self._has_stream and self._fetches.ends_waits
 
-    def notify_when_answered(self, log: LogId, on_drained: OnDrained) -> bool:
-        return self._appends.notify_when_answered(log, on_drained)
+    def notify_when_drained(self, log: LogId, on_drained: OnDrained) -> bool:
+        return self._appends.notify_when_drained(log, on_drained)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         self._reachability.check()

@@ -86,7 +86,8 @@ class Reachability:
                 state = self._channel.get_state(try_to_connect=True)
                 if state is _READY:
                     await self._wait_until_healthy()
-                    state = self._channel.get_state()
+                    # The connection may have broken meanwhile, after which a channel is idle.
+                    state = self._channel.get_state(try_to_connect=True)
                 self._apply_state(state)
                 await self._channel.wait_for_state_change(state)
 

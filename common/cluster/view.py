@@ -121,11 +121,11 @@ class ClusterView:
         self.cluster_id = change.cluster_id
         if change.broker_configs is not None:
             self.broker_configs = MappingProxyType(dict(change.broker_configs))
-        self._apply_topics(change.topics, change.topics_gone)
+        self._apply_topics(change.topics, change.deleted_topics)
         self._apply_placements(change.placements)
-        self._apply_gateways(change.gateways, change.gateways_gone)
-        self._apply_members(change.members, change.members_gone)
-        self._apply_moves(change.moves, change.moves_gone)
+        self._apply_gateways(change.gateways, change.removed_gateways)
+        self._apply_members(change.members, change.removed_members)
+        self._apply_moves(change.moves, change.ended_moves)
 
     def snapshot(self) -> ClusterChange:
         """Returns the whole state as one change, which makes any view equal to this one."""
@@ -134,7 +134,7 @@ class ClusterView:
             cluster_id=self.cluster_id,
             is_snapshot=True,
             topics=self.topics,
-            topics_gone=tuple(self._topics_deleted),
+            deleted_topics=tuple(self._topics_deleted),
             gateways=self.gateways,
             members=self.members,
             moves=self.moves,

@@ -199,7 +199,7 @@ class _Set(argparse.Action):
 def _name_and_text(parser: argparse.ArgumentParser, word: str) -> tuple[str, str]:
     name, equals, text = word.partition("=")
     if not equals:
-        parser.error(f"--set takes NAME=VALUE, not {word!r}")
+        parser.error(f"--set needs NAME=VALUE, not {word!r}")
     return name.strip(), text.strip()
 
 

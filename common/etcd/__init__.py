@@ -1,4 +1,4 @@
-"""etcd over its own gRPC API: calls to the endpoint that answers, and leader election by lease.
+"""etcd over its own gRPC API: calls to the endpoint that responds, and leader election by lease.
 
 All calls block, and belong into threads; one client may be used by several threads.
 """

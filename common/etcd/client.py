@@ -1,4 +1,4 @@
-"""Calls to etcd, each with a deadline, to the endpoint that answered last.
+"""Calls to etcd, each with a deadline, to the endpoint that responded last.
 
 A call is tried once. After a failure the next call goes to the next endpoint. Retries are left to
 the caller, who knows whether a change may be made twice.
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: A healthy etcd answers in milliseconds; an election of its leader takes a second.
+#: A healthy etcd responds in milliseconds; an election of its leader takes a second.
 CALL_TIMEOUT_S: Final = 2.0
 
 #: A page of a hundred values of 1 MiB, and its overhead.
@@ -57,7 +57,7 @@ class EtcdError(Exception):
 
 
 class EtcdUnavailable(EtcdError):
-    """Raised when there was no answer in time. A change may or may not have been made."""
+    """Raised when there was no response in time. A change may or may not have been made."""
 
 
 class EtcdRefused(EtcdError):
@@ -212,7 +212,7 @@ def _failures(method: str, address: str) -> Iterator[None]:
         text = f"etcd {method} at {address}: {code.name}: {details}"
         raise (EtcdRefused if code in _REFUSALS else EtcdUnavailable)(text) from error
     except StopIteration as error:
-        raise EtcdUnavailable(f"etcd {method} at {address}: no answer") from error
+        raise EtcdUnavailable(f"etcd {method} at {address}: no response") from error
     except ValueError as error:
         # grpc's error for a call on a closed channel.
         raise EtcdUnavailable(f"etcd {method}: {error}") from error

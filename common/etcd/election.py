@@ -17,7 +17,7 @@ from protos.etcd.v3 import rpc_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-#: The first and the longest delay between two attempts while etcd does not answer.
+#: The first and the longest delay between two attempts while etcd does not respond.
 _RETRY_S_FIRST: Final = 0.1
 _RETRY_S_MAX: Final = 1.0
 

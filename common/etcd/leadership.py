@@ -18,7 +18,7 @@ from protos.etcd.v3 import rpc_pb2 as pb
 log = logging.getLogger(__name__)
 
 _RENEWALS_PER_LEASE: Final = 3
-#: The delay after a failed renewal; another endpoint may answer.
+#: The delay after a failed renewal; another endpoint may respond.
 _RETRY_S: Final = 0.1
 
 

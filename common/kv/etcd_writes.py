@@ -15,7 +15,7 @@ from protos.etcd.v3 import rpc_pb2 as pb
 
 T = TypeVar("T")
 
-#: The first and the longest delay between two attempts while etcd does not answer.
+#: The first and the longest delay between two attempts while etcd does not respond.
 _RETRY_S_FIRST: Final = 0.05
 _RETRY_S_MAX: Final = 0.5
 
@@ -71,7 +71,7 @@ class LeaderWrites:
         return self._retry(lambda: self._client.range(request), is_change=False)
 
     def _retry(self, call: Callable[[], T], *, is_change: bool) -> T:
-        """Retries while etcd does not answer and the term lasts.
+        """Retries while etcd does not respond and the term lasts.
 
         If a change is refused after a call without a known outcome, that outcome stays unknown:
         then the term is ended, and the next leader reads what is there.

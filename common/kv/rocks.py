@@ -4,7 +4,7 @@ rocksdict raises a plain `Exception` for every error. The calls to it are the on
 is caught, and turned into `KvStoreFailed`.
 
 A failed write or sync ends the process. RocksDB accepts no write after it, and a change whose sync
-failed may or may not be there at the next start: a process that continued would answer from a state
+failed may or may not be there at the next start: a process that continued would serve a state
 in memory that contradicts its store. The next start reads the state on disk.
 """
 
@@ -97,7 +97,7 @@ class RocksKvStore:
         try:
             self._db.write(changes)
             if sync:
-                # A synced write would hold the GIL until the disk answers; this does not.
+                # A synced write would hold the GIL until the disk is done; this does not.
                 self._db.flush_wal(True)
                 self._mark.advance(self._db.latest_sequence_number())
         except DbClosedError as error:

@@ -19,7 +19,7 @@ class GroupProtocol:
 
 
 @dataclass(slots=True)
-class JoinGroup(GroupRequest["Joined"]):
+class JoinGroup(GroupRequest["JoinReply"]):
     """`needs_member_id`: the reply to an empty `member_id` has one, to join again (KIP-394).
 
     `may_skip_assignment`: the leader of an unchanged generation need not assign (KIP-814).
@@ -43,8 +43,8 @@ class JoinGroup(GroupRequest["Joined"]):
         """A second JoinGroup without any id would leave a member that no client represents."""
         return bool(self.member_id) or self.group_instance_id is not None
 
-    def refused(self, refusal: GroupRefusal) -> "Joined":
-        return Joined(refusal=refusal)
+    def refused(self, refusal: GroupRefusal) -> "JoinReply":
+        return JoinReply(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class JoinedMember:
 
 
 @dataclass(slots=True)
-class Joined:
+class JoinReply:
     """`members` is empty for all but the leader."""
 
     member_id: str = ""
@@ -75,7 +75,7 @@ class MemberAssignment:
 
 
 @dataclass(slots=True)
-class SyncGroup(GroupRequest["Synced"]):
+class SyncGroup(GroupRequest["SyncReply"]):
     """Protocol type and name are checked unless they are None (KIP-559)."""
 
     waits_for_members = True
@@ -87,12 +87,12 @@ class SyncGroup(GroupRequest["Synced"]):
     protocol_name: str | None = None
     assignments: Sequence[MemberAssignment] = ()
 
-    def refused(self, refusal: GroupRefusal) -> "Synced":
-        return Synced(refusal=refusal)
+    def refused(self, refusal: GroupRefusal) -> "SyncReply":
+        return SyncReply(refusal=refusal)
 
 
 @dataclass(slots=True)
-class Synced:
+class SyncReply:
     assignment: bytes = b""
     protocol_type: str | None = None
     protocol_name: str | None = None
@@ -100,19 +100,19 @@ class Synced:
 
 
 @dataclass(slots=True)
-class GroupHeartbeat(GroupRequest["HeartbeatTaken"]):
+class GroupHeartbeat(GroupRequest["HeartbeatReply"]):
     outlives_caller = True
 
     member_id: str
     generation_id: int
     group_instance_id: str | None = None
 
-    def refused(self, refusal: GroupRefusal) -> "HeartbeatTaken":
-        return HeartbeatTaken(refusal=refusal)
+    def refused(self, refusal: GroupRefusal) -> "HeartbeatReply":
+        return HeartbeatReply(refusal=refusal)
 
 
 @dataclass(slots=True)
-class HeartbeatTaken:
+class HeartbeatReply:
     refusal: GroupRefusal | None = None
 
 
@@ -126,7 +126,7 @@ class LeavingMember:
 
 
 @dataclass(slots=True)
-class LeaveGroup(GroupRequest["Left"]):
+class LeaveGroup(GroupRequest["LeaveReply"]):
     members: Sequence[LeavingMember]
 
     @property
@@ -134,11 +134,11 @@ class LeaveGroup(GroupRequest["Left"]):
         """An instance id may belong to a new member by the second execution."""
         return all(member.member_id for member in self.members)
 
-    def adapt_retried(self, reply: "Left") -> "Left":
+    def adapt_retried(self, reply: "LeaveReply") -> "LeaveReply":
         """A member that is unknown to the retry has left before."""
         unknown = GroupRefusal.UNKNOWN_MEMBER_ID
         if reply.refusal is unknown:
-            return Left(
+            return LeaveReply(
                 [LeftMember(member.member_id, member.group_instance_id) for member in self.members]
             )
         members = [
@@ -147,8 +147,8 @@ class LeaveGroup(GroupRequest["Left"]):
         ]
         return replace(reply, members=members)
 
-    def refused(self, refusal: GroupRefusal) -> "Left":
-        return Left(refusal=refusal)
+    def refused(self, refusal: GroupRefusal) -> "LeaveReply":
+        return LeaveReply(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ class LeftMember:
 
 
 @dataclass(slots=True)
-class Left:
+class LeaveReply:
     members: Sequence[LeftMember] = ()
     refusal: GroupRefusal | None = None
 

@@ -20,7 +20,7 @@ class OwnedPartitions:
 
 
 @dataclass(slots=True)
-class ConsumerHeartbeat(GroupRequest["ConsumerHeartbeatTaken"]):
+class ConsumerHeartbeat(GroupRequest["ConsumerHeartbeatReply"]):
     """None and -1 mean: unchanged since the previous heartbeat (KIP-848)."""
 
     outlives_caller = True
@@ -45,18 +45,18 @@ class ConsumerHeartbeat(GroupRequest["ConsumerHeartbeatTaken"]):
         """
         return self.member_epoch == LEAVE_GROUP_MEMBER_EPOCH
 
-    def adapt_retried(self, reply: "ConsumerHeartbeatTaken") -> "ConsumerHeartbeatTaken":
+    def adapt_retried(self, reply: "ConsumerHeartbeatReply") -> "ConsumerHeartbeatReply":
         """A member that is unknown to the retry has left before."""
         if reply.refusal in (GroupRefusal.UNKNOWN_MEMBER_ID, GroupRefusal.GROUP_ID_NOT_FOUND):
-            return ConsumerHeartbeatTaken(self.member_id, self.member_epoch)
+            return ConsumerHeartbeatReply(self.member_id, self.member_epoch)
         return reply
 
-    def refused(self, refusal: GroupRefusal) -> "ConsumerHeartbeatTaken":
-        return ConsumerHeartbeatTaken(refusal=refusal)
+    def refused(self, refusal: GroupRefusal) -> "ConsumerHeartbeatReply":
+        return ConsumerHeartbeatReply(refusal=refusal)
 
 
 @dataclass(slots=True)
-class ConsumerHeartbeatTaken:
+class ConsumerHeartbeatReply:
     """`assignment` None: unchanged since the previous reply."""
 
     member_id: str = ""

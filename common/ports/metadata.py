@@ -117,23 +117,23 @@ class Member:
 class ClusterChange:
     """The changes up to `revision`. A snapshot (`is_snapshot`) replaces all earlier state.
 
-    Lists hold complete new or changed items, the `_gone` lists only identities. In a snapshot
-    `topics_gone` are the most recently deleted topics, oldest first. `placements` update single
-    partitions without sending the whole topic; apply them after `topics`.
+    Lists have complete new or changed items; those of deleted, removed and ended ones only their
+    ids or names. In a snapshot `deleted_topics` are the newest ones, oldest first. `placements`
+    update single partitions without sending the whole topic; apply them after `topics`.
     """
 
     revision: int
     cluster_id: str
     is_snapshot: bool = False
     topics: Sequence[Topic] = ()
-    topics_gone: Sequence[bytes] = ()
+    deleted_topics: Sequence[bytes] = ()
     placements: Sequence[PlacementChange] = ()
     gateways: Sequence[Gateway] = ()
-    gateways_gone: Sequence[int] = ()
+    removed_gateways: Sequence[int] = ()
     members: Sequence[Member] = ()
-    members_gone: Sequence[str] = ()
+    removed_members: Sequence[str] = ()
     moves: Sequence[Move] = ()
-    moves_gone: Sequence[int] = ()
+    ended_moves: Sequence[int] = ()
     broker_configs: Mapping[str, str] | None = None
 
 

@@ -55,7 +55,7 @@ def with_sound_header(frame: Bytes) -> bytes:
 def _checksum_position(frame: bytearray) -> int:
     """Returns the position after FLG, BD, content size (8 bytes) and dictionary id (4 bytes).
 
-    FLG tells which of the last two fields are present.
+    FLG has a bit for each of the last two fields that is present.
     """
     position = _MAGIC_BYTES + 2
     if len(frame) > _MAGIC_BYTES:

@@ -37,7 +37,7 @@ _SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
-class AddressTaken(Exception):
+class AddressInUse(Exception):
     """Raised when the server cannot bind its address."""
 
 
@@ -76,12 +76,12 @@ class RpcServer:
         """Binds the address, sets `port` and serves: alive, not ready yet.
 
         Raises:
-            AddressTaken: the address is in use or not one of this machine.
+            AddressInUse: the address is in use or not one of this machine.
         """
         try:
             self.port = self._server.add_insecure_port(self.address)
         except RuntimeError as error:
-            raise AddressTaken(f"cannot listen on {self.address}") from error
+            raise AddressInUse(f"cannot listen on {self.address}") from error
         await self.set_ready(False)
         await self._health.set(OVERALL_HEALTH, _SERVING)
         await self._server.start()

@@ -68,7 +68,7 @@ def run(
 def end_process(reason: str) -> NoReturn:
     """Ends the process at once with status 1, from any thread, as if it had been killed.
 
-    For failures after which no request may be answered. Connections are not closed in order and no
+    For failures after which no response may be sent. Connections are not closed in order and no
     `finally` runs; the next start finds what is durable by then.
     """
     log.critical("ending the process: %s", reason)

@@ -30,7 +30,7 @@ class GroupBrokers:
         )
         self._leadership = LeaderAssignment(candidates, None)
         self._by_id = {broker.node_id: broker for broker in candidates}
-        # Gateways behind one address are one broker with the id of the first; each answers for it.
+        # Gateways behind one address are one broker with the id of the first; each responds for it.
         self._own_ids = {
             broker.node_id
             for broker in candidates

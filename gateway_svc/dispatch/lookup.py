@@ -1,7 +1,7 @@
 """Look-up of the partitions that requests name: the partition, or the error code that says why not.
 
-Every API that names partitions answers alike, as Apache Kafka does: UNKNOWN_TOPIC_ID for an id that
-no topic has, UNKNOWN_TOPIC_OR_PARTITION for a name that no topic has or an index out of range.
+All APIs that name partitions return the same errors as Apache Kafka: UNKNOWN_TOPIC_ID for an id
+that no topic has, UNKNOWN_TOPIC_OR_PARTITION for a name that no topic has or an index out of range.
 """
 
 from typing import NamedTuple

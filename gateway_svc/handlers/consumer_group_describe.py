@@ -32,14 +32,14 @@ from gateway_svc.wire.error_code import ErrorCode
 async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, context: RequestContext
 ) -> ConsumerGroupDescribeResponse:
-    asked = without_duplicates(request.group_ids)
-    descriptions = [DescribeConsumerGroup(group_id) for group_id in asked if group_id]
+    group_ids = without_duplicates(request.group_ids)
+    descriptions = [DescribeConsumerGroup(group_id) for group_id in group_ids if group_id]
     found = await call_each(context.backends.coordinators, descriptions)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     view = context.backends.view
     unnamed = [
         DescribedGroup(error_code=ErrorCode.INVALID_GROUP_ID, group_id=group_id)
-        for group_id in asked
+        for group_id in group_ids
         if not group_id
     ]
     return ConsumerGroupDescribeResponse(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply, OwnedPartitions
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import CoordinatorOperation, group_client
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
@@ -27,7 +27,7 @@ def consumer_group_heartbeat(
         return ConsumerGroupHeartbeatResponse(
             error_code=ErrorCode.INVALID_REQUEST, error_message=f"{missing} can't be empty."
         )
-    taken = context.backends.coordinators.call(
+    reply = context.backends.coordinators.call(
         ConsumerHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -47,7 +47,7 @@ def consumer_group_heartbeat(
             client=group_client(context),
         )
     )
-    return CoordinatorOperation(CONSUMER_GROUP_HEARTBEAT, request, taken, _response)
+    return CoordinatorOperation(CONSUMER_GROUP_HEARTBEAT, request, reply, _response)
 
 
 def _missing(request: ConsumerGroupHeartbeatRequest, context: RequestContext) -> str | None:
@@ -57,21 +57,21 @@ def _missing(request: ConsumerGroupHeartbeatRequest, context: RequestContext) ->
     return "MemberId" if needs_member_id and not request.member_id else None
 
 
-def _response(taken: ConsumerHeartbeatTaken) -> ConsumerGroupHeartbeatResponse:
-    if taken.refusal is not None:
+def _response(reply: ConsumerHeartbeatReply) -> ConsumerGroupHeartbeatResponse:
+    if reply.refusal is not None:
         return ConsumerGroupHeartbeatResponse(
-            error_code=GROUP_ERRORS[taken.refusal], error_message=taken.message
+            error_code=GROUP_ERRORS[reply.refusal], error_message=reply.message
         )
     assignment = None
-    if taken.assignment is not None:
+    if reply.assignment is not None:
         partitions = [
             TopicPartitions(topic_id=topic.topic_id, partitions=topic.partitions)
-            for topic in taken.assignment
+            for topic in reply.assignment
         ]
         assignment = Assignment(topic_partitions=partitions)
     return ConsumerGroupHeartbeatResponse(
-        member_id=taken.member_id,
-        member_epoch=taken.member_epoch,
-        heartbeat_interval_ms=taken.heartbeat_interval_ms,
+        member_id=reply.member_id,
+        member_epoch=reply.member_epoch,
+        heartbeat_interval_ms=reply.heartbeat_interval_ms,
         assignment=assignment,
     )

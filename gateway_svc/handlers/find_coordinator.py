@@ -34,7 +34,7 @@ async def find_coordinator(
         return _refused(request)
     keys = request.coordinator_keys if several else [request.key]
     if request.key_type == TRANSACTION:
-        # There are none, which InitProducerId tells clients with a fatal error.
+        # There are none, and InitProducerId returns a fatal error.
         first = brokers(context)[0]
         found = [_at(key, first) for key in keys]
     else:

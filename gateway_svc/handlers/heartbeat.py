@@ -1,6 +1,6 @@
 """Heartbeat: renews the session of a member of a classic group."""
 
-from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatReply
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import CoordinatorOperation
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
@@ -10,7 +10,7 @@ from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, Heartbe
 def heartbeat(
     request: HeartbeatRequest, context: RequestContext
 ) -> CoordinatorOperation[HeartbeatResponse]:
-    taken = context.backends.coordinators.call(
+    reply = context.backends.coordinators.call(
         GroupHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -18,8 +18,8 @@ def heartbeat(
             group_instance_id=request.group_instance_id,
         )
     )
-    return CoordinatorOperation(HEARTBEAT, request, taken, _response)
+    return CoordinatorOperation(HEARTBEAT, request, reply, _response)
 
 
-def _response(taken: HeartbeatTaken) -> HeartbeatResponse:
-    return HeartbeatResponse(error_code=GROUP_ERRORS[taken.refusal])
+def _response(reply: HeartbeatReply) -> HeartbeatResponse:
+    return HeartbeatResponse(error_code=GROUP_ERRORS[reply.refusal])

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from common.ports.classic_groups import GroupProtocol, Joined, JoinGroup
+from common.ports.classic_groups import GroupProtocol, JoinGroup, JoinReply
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import group_client, refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
@@ -25,11 +25,11 @@ _SKIP_SINCE: Final = 9
 @refuse_if_unavailable(JOIN_GROUP)
 async def join_group(request: JoinGroupRequest, context: RequestContext) -> JoinGroupResponse:
     joining = context.backends.coordinators.call(_joining(request, context))
-    joined = await context.backends.long_polls.wait(joining)
-    if joined is None:
+    reply = await context.backends.long_polls.wait(joining)
+    if reply is None:
         # The gateway is stopping; the member joins again through another one.
         return JOIN_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    return _response(joined, context)
+    return _response(reply, context)
 
 
 def _joining(request: JoinGroupRequest, context: RequestContext) -> JoinGroup:
@@ -54,22 +54,22 @@ def _joining(request: JoinGroupRequest, context: RequestContext) -> JoinGroup:
     )
 
 
-def _response(joined: Joined, context: RequestContext) -> JoinGroupResponse:
-    name = joined.protocol_name
+def _response(reply: JoinReply, context: RequestContext) -> JoinGroupResponse:
+    name = reply.protocol_name
     return JoinGroupResponse(
-        error_code=GROUP_ERRORS[joined.refusal],
-        generation_id=joined.generation_id,
-        protocol_type=joined.protocol_type,
+        error_code=GROUP_ERRORS[reply.refusal],
+        generation_id=reply.generation_id,
+        protocol_type=reply.protocol_type,
         protocol_name=name if name or context.api_version >= _NULL_NAME_SINCE else "",
-        leader=joined.leader,
-        skip_assignment=joined.skip_assignment,
-        member_id=joined.member_id,
+        leader=reply.leader,
+        skip_assignment=reply.skip_assignment,
+        member_id=reply.member_id,
         members=[
             JoinGroupResponseMember(
                 member_id=member.member_id,
                 group_instance_id=member.group_instance_id,
                 metadata=member.metadata,
             )
-            for member in joined.members
+            for member in reply.members
         ],
     )

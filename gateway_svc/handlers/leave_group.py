@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from common.ports.classic_groups import LeaveGroup, LeavingMember, Left
+from common.ports.classic_groups import LeaveGroup, LeaveReply, LeavingMember
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
@@ -14,42 +14,42 @@ from gateway_svc.wire.apis.leave_group import (
 )
 
 #: First version with several members, each with its own error (KIP-345).
-_SEVERAL_SINCE: Final = 3
+_BATCH_SINCE: Final = 3
 
 
 @refuse_if_unavailable(LEAVE_GROUP)
 async def leave_group(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
-    several = context.api_version >= _SEVERAL_SINCE
-    left = await context.backends.coordinators.call(
+    is_batch = context.api_version >= _BATCH_SINCE
+    reply = await context.backends.coordinators.call(
         LeaveGroup(
             request.group_id,
             [
                 LeavingMember(member.member_id, member.group_instance_id, member.reason)
                 for member in request.members
             ]
-            if several
+            if is_batch
             else [LeavingMember(request.member_id)],
         )
     )
-    return _of_several(left) if several else _of_one(left)
+    return _batch_response(reply) if is_batch else _single_response(reply)
 
 
-def _of_one(left: Left) -> LeaveGroupResponse:
-    refusal = left.refusal
-    if refusal is None and left.members:
-        refusal = left.members[0].refusal
+def _single_response(reply: LeaveReply) -> LeaveGroupResponse:
+    refusal = reply.refusal
+    if refusal is None and reply.members:
+        refusal = reply.members[0].refusal
     return LeaveGroupResponse(error_code=GROUP_ERRORS[refusal])
 
 
-def _of_several(left: Left) -> LeaveGroupResponse:
+def _batch_response(reply: LeaveReply) -> LeaveGroupResponse:
     return LeaveGroupResponse(
-        error_code=GROUP_ERRORS[left.refusal],
+        error_code=GROUP_ERRORS[reply.refusal],
         members=[
             MemberResponse(
                 member_id=member.member_id,
                 group_instance_id=member.group_instance_id,
                 error_code=GROUP_ERRORS[member.refusal],
             )
-            for member in left.members
+            for member in reply.members
         ],
     )

@@ -1,4 +1,10 @@
-"""OffsetFetch: committed offsets of one group, or from version 8 on of several."""
+"""OffsetFetch: committed offsets of one group, or from version 8 on of several.
+
+While the coordinator is unavailable, the error is COORDINATOR_LOAD_IN_PROGRESS, the only one after
+which all clients retry an OffsetFetch. After COORDINATOR_NOT_AVAILABLE librdkafka waits for its
+offsets forever (its issue 5586: the member stays in the group and reads nothing), and aiokafka and
+sarama raise it to the application. After NOT_COORDINATOR librdkafka does not retry either.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
@@ -14,7 +20,6 @@ from common.ports.group_offsets import (
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.cooperative import gather_bounded
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_fetch import (
     OFFSET_FETCH,
@@ -36,8 +41,9 @@ _SEVERAL_SINCE: Final = 8
 #: First version with topic ids.
 _TOPIC_IDS_SINCE: Final = 10
 
+_UNAVAILABLE: Final = (GroupRefusal.COORDINATOR_NOT_AVAILABLE, GroupRefusal.NOT_COORDINATOR)
 
-@refuse_if_unavailable(OFFSET_FETCH)
+
 async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
     if context.api_version >= _SEVERAL_SINCE:
         groups = await gather_bounded(
@@ -53,8 +59,8 @@ async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> 
             for topic in request.topics
         ]
     )
-    fetched = await context.backends.coordinators.call(
-        FetchOffsets(request.group_id, requested, require_stable=request.require_stable)
+    fetched = await _fetched(
+        FetchOffsets(request.group_id, requested, require_stable=request.require_stable), context
     )
     if fetched.refusal is not None:
         return OFFSET_FETCH.refuse(request, GROUP_ERRORS[fetched.refusal])
@@ -122,9 +128,12 @@ async def _group(
 async def _fetched(requested: FetchOffsets, context: RequestContext) -> FetchedOffsets:
     """Fetches the offsets of one group; a lost coordinator is an error of that group only."""
     try:
-        return await context.backends.coordinators.call(requested)
+        fetched = await context.backends.coordinators.call(requested)
     except BackendUnavailable:
-        return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
+        fetched = FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
+    if fetched.refusal in _UNAVAILABLE:
+        return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+    return fetched
 
 
 def _name(requested: OffsetFetchRequestTopics, context: RequestContext) -> str | None:

@@ -18,7 +18,7 @@ from gateway_svc.dispatch.reply import Disconnect, Parts
 from gateway_svc.net.framing import LENGTH_BYTES, FrameReceiver
 from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import FrameHandler, LoopBudget, Pipeline
-from gateway_svc.net.transfer_rate import TransferRate
+from gateway_svc.net.transfer_rate import ConnectionRates
 from gateway_svc.wire.violations import ProtocolViolation
 
 log = logging.getLogger(__name__)
@@ -29,14 +29,8 @@ ALLOWANCE_BYTES: Final = 64 << 10
 #: How long a drained client may take to close its end, after the end of the responses was sent.
 LINGER_S: Final = 1.0
 
-#: While connections wait for memory, the minimum rate of those that hold it is this many times
-#: higher ...
-_RATE_FACTOR_SHORT: Final = 64
-#: ... and the rate of the overcommit holder is checked in windows this many times shorter.
-_WINDOW_FACTOR_SHORT: Final = 1 / 12
-
 #: Requests that one connection may have without a response; clients use five to a few dozen.
-UNANSWERED_MAX: Final = 1000
+IN_FLIGHT_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +38,7 @@ class ConnectionLimits:
     """Limits of size, time and rate of each connection. Times are in seconds."""
 
     frame_bytes_max: int
-    held_bytes_max: int  # of requests without a response
+    request_bytes_max: int  # of the requests in flight
     idle_s: float  # without a request
     stalled_s: float  # in the middle of a frame or a response without transferring a byte
     bytes_per_second_min: int  # rate in the middle of either, over `stalled_s`; 0: no minimum
@@ -80,9 +74,11 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._unsent_bytes = 0  # of responses in the transport
         self._transferred_at = self._loop.time()  # when a byte was received or sent last
         self._received_bytes = 0  # in total
-        self._written_bytes = 0  # of responses, while `_send_rate` is measured
-        self._receive_rate = TransferRate()
-        self._send_rate = TransferRate()
+        self._written_bytes = 0  # of responses, while `_rates.send` is measured
+        self._rates = ConnectionRates(
+            window_s=shared.limits.stalled_s,
+            bytes_per_second_min=shared.limits.bytes_per_second_min,
+        )
         self._is_paused = False
         self._is_draining = False
         self._linger_timer: asyncio.TimerHandle | None = None
@@ -133,7 +129,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._pipeline.accept(frames)
             self._release(LENGTH_BYTES * len(frames))
             self._pipeline.start()
-        if self._request_bytes > ALLOWANCE_BYTES or self._pipeline.unanswered >= UNANSWERED_MAX:
+        if self._request_bytes > ALLOWANCE_BYTES or self._pipeline.in_flight >= IN_FLIGHT_MAX:
             self._update_reading()
 
     def eof_received(self) -> None:
@@ -148,18 +144,18 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._count_unsent()
         self._pipeline.resume()
 
-    def send(self, parts: Parts, answered_bytes: int) -> None:
+    def send(self, parts: Parts, request_bytes: int) -> None:
         """Called by the pipeline with responses, in order."""
         if parts:
             self._transferred_at = self._loop.time()
-            if self._send_rate.is_measured:
+            if self._rates.send.is_measured:
                 self._written_bytes += sum(map(len, parts))
             self._transport.writelines(parts)
-        self._release(answered_bytes)
+        self._release(request_bytes)
         # The overcommit holder too: it may have nothing more to receive, and must pass that on.
         if self._is_paused or self._shared.memory.holds_overcommit(self):
             self._update_reading()
-        if self._is_draining and not self._pipeline.unanswered:
+        if self._is_draining and not self._pipeline.in_flight:
             self._finish_drain()
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
@@ -175,7 +171,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         """Responds to the requests received so far, ignores later bytes, and closes."""
         self._is_draining = True
         self._update_reading()
-        if not self._pipeline.unanswered:
+        if not self._pipeline.in_flight:
             self._finish_drain()
 
     def abort(self) -> None:
@@ -194,46 +190,34 @@ class ClientConnection(asyncio.BufferedProtocol):
         if still_s > limits.stalled_s and self._is_transferring():
             log.info("closing %s: no byte transferred for %d s", self.peer, still_s)
             self._transport.abort()
-        elif self._receives_slowly(now) or self._sends_slowly(now):
+        elif self._is_slow(now):
             log.info("closing %s: a request or a response is transferred too slowly", self.peer)
             self._transport.abort()
-        elif still_s > limits.idle_s and not self._pipeline.unanswered:
+        elif still_s > limits.idle_s and not self._pipeline.in_flight:
             log.debug("closing %s: idle for %d s", self.peer, still_s)
             self._transport.close()
 
-    def _receives_slowly(self, now: float) -> bool:
-        """Returns True if part of a request holds memory and the rest arrives too slowly."""
-        if self._is_paused or not self._receiver.has_partial:
-            self._receive_rate.stop()
-            return False
-        limits, memory = self._shared.limits, self._shared.memory
-        # All waiters wait for the overcommit holder: no other connection above its allowance may
-        # receive.
-        is_memory_short = memory.has_waiters and memory.holds_overcommit(self)
-        return self._receive_rate.is_slow(
-            now,
-            self._received_bytes,
-            window_s=limits.stalled_s * (_WINDOW_FACTOR_SHORT if is_memory_short else 1),
-            bytes_per_second=limits.bytes_per_second_min
-            * (_RATE_FACTOR_SHORT if is_memory_short else 1),
-        )
-
-    def _sends_slowly(self, now: float) -> bool:
-        """Returns True if the client reads its responses too slowly.
+    def _is_slow(self, now: float) -> bool:
+        """True if the client sends a request or reads a response too slowly.
 
         Call it after `_count_unsent`.
         """
+        memory = self._shared.memory
         if not self._unsent_bytes:
-            self._send_rate.stop()
             self._written_bytes = 0
-            return False
-        limits, is_memory_short = self._shared.limits, self._shared.memory.has_waiters
-        return self._send_rate.is_slow(
+        is_receive_slow = self._rates.is_receive_slow(
+            now,
+            self._received_bytes,
+            is_under_way=self._receiver.has_partial and not self._is_paused,
+            # All waiters wait for the overcommit holder: no other connection above its allowance
+            # may receive.
+            is_memory_short=memory.has_waiters and memory.holds_overcommit(self),
+        )
+        return is_receive_slow or self._rates.is_send_slow(
             now,
             self._written_bytes - self._unsent_bytes,
-            window_s=limits.stalled_s,
-            bytes_per_second=limits.bytes_per_second_min
-            * (_RATE_FACTOR_SHORT if is_memory_short else 1),
+            is_under_way=self._unsent_bytes > 0,
+            is_memory_short=memory.has_waiters,
         )
 
     def _finish_drain(self) -> None:
@@ -275,11 +259,11 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def _has_room(self) -> bool:
-        unanswered = self._pipeline.unanswered
-        if unanswered >= UNANSWERED_MAX:
+        in_flight = self._pipeline.in_flight
+        if in_flight >= IN_FLIGHT_MAX:
             return False
-        # A single request may be larger than the limit; it must be complete to be answered.
-        if unanswered and self._request_bytes > self._shared.limits.held_bytes_max:
+        # A single request may be larger than the limit; it must be complete to start.
+        if in_flight and self._request_bytes > self._shared.limits.request_bytes_max:
             return False
         if self._request_bytes > ALLOWANCE_BYTES:
             return self._shared.memory.may_grow(self)

@@ -1,7 +1,7 @@
 """One bound for the memory that all connections together hold: requests and unsent responses.
 
-Counts bytes, holds none. A connection that wants to hold more than its allowance asks here before
-it receives more.
+Counts bytes, holds none. A connection that exceeds its allowance receives more only with its
+permission.
 """
 
 from typing import Protocol

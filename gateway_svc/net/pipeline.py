@@ -39,8 +39,8 @@ FrameHandler = Callable[[Frame], Reply]
 class Sink(Protocol):
     """The connection as its pipeline sees it."""
 
-    def send(self, parts: Parts, answered_bytes: int) -> None:
-        """Sends responses in order; `answered_bytes` is the size of the requests they answer."""
+    def send(self, parts: Parts, request_bytes: int) -> None:
+        """Sends responses in order; `request_bytes` is the size of their requests."""
         ...
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
@@ -111,7 +111,7 @@ class Pipeline:
         self.is_cancelled = False
 
     @property
-    def unanswered(self) -> int:
+    def in_flight(self) -> int:
         """Requests in memory: not started, running, or waiting for earlier responses."""
         return len(self._waiting) + len(self._queue) + (self._deferred is not None)
 
@@ -245,7 +245,7 @@ class Pipeline:
         self._flush_is_due = False
         queue = self._queue
         parts: Parts = []
-        answered_bytes = 0
+        request_bytes = 0
         failure: ProtocolViolation | Disconnect | None = None
         is_stuck = True
         while queue:
@@ -254,7 +254,7 @@ class Pipeline:
                 break
             queue.popleft()
             is_stuck = False
-            answered_bytes += size
+            request_bytes += size
             try:
                 response = reply.finish()
             except (ProtocolViolation, Disconnect) as error:
@@ -264,7 +264,7 @@ class Pipeline:
                 parts += response
         if is_stuck:
             return
-        self._sink.send(parts, answered_bytes)
+        self._sink.send(parts, request_bytes)
         if failure is not None:
             self.fail(failure)
             return

@@ -15,8 +15,8 @@ class Api(Generic[RequestT, ResponseT]):
     """An API as this codec speaks it, both versions inclusive.
 
     `flexible_since` is the first version with compact lengths and tagged fields (KIP-482), None
-    where no version has them. `refuse` answers a request with one error code everywhere the
-    request asked for something; what it returns can be encoded in every version.
+    where no version has them. `refuse` returns a response with one error code in every place that
+    the request names; it can be encoded in every version.
     """
 
     key: int

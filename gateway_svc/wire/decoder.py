@@ -1,8 +1,8 @@
-"""Writes the function that reads one message in one version: straight-line, no call per field.
+"""Generates the function that decodes a message in one version: straight-line code.
 
 The function takes (data, pos, end) and returns (message, position after it). It raises
-`ProtocolViolation`, or one of `MALFORMED` where Python itself noticed. For a count it allocates
-only what the bytes behind it can fill, and never more than `ELEMENTS_MAX` elements.
+`ProtocolViolation`, or one of `MALFORMED` from Python itself. For a count it allocates only
+what the bytes after it can fill, and never more than `ELEMENTS_MAX` elements.
 """
 
 from collections.abc import Callable
@@ -18,30 +18,33 @@ from gateway_svc.wire.varints import skip_tagged_fields
 #: element that takes 200 in memory, so a limit on the frame's bytes alone would not do.
 ELEMENTS_MAX = 1 << 17
 
-#: What reading bytes that are cut or wrong raises by itself. ValueError: text that is not UTF-8,
-#: or a number that its enum does not have.
+#: Exceptions that Python raises for bytes that are cut or wrong. ValueError: a text is not UTF-8,
+#: or an enum does not have the number.
 MALFORMED = (IndexError, ValueError, struct_error)
 
 
 def decoder_of(message_type: type, version: int, *, flexible: bool) -> Callable[..., Any]:
-    """The compiled reader of `message_type` in `version`."""
+    """Returns the compiled decoder of `message_type` in `version`."""
     source = decoder_source(message_type, version, flexible=flexible)
-    return source.compiled(f"decode {message_type.__name__} v{version}")
+    return source.compile_function(f"decode {message_type.__name__} v{version}")
 
 
 def decoder_source(message_type: type, version: int, *, flexible: bool) -> ReadSource:
     source = ReadSource(flexible=flexible)
     source.constant("new", object.__new__)
     source.line(f"left = {ELEMENTS_MAX}")
-    whole = _Decoder(source, version, flexible=flexible).message(
+    decoded = _Decoder(source, version, flexible=flexible).message(
         message_type, message_type.__name__
     )
-    source.line(f"return {whole}, pos")
+    source.line(f"return {decoded}, pos")
     return source
 
 
 class _Decoder:
-    """One version of a message and of all messages inside it. `path` names a field in errors."""
+    """Generates the lines for one version of a message and of all messages inside it.
+
+    `path` names a field in errors.
+    """
 
     def __init__(self, source: ReadSource, version: int, *, flexible: bool) -> None:
         self._source = source
@@ -49,7 +52,7 @@ class _Decoder:
         self._flexible = flexible
 
     def message(self, message_type: type, path: str) -> str:
-        """Reads a message. Returns the local that holds it."""
+        """Generates the lines that decode a message. Returns the local that has it."""
         shape = layout(message_type, self._version)
         values = {field.name: self._value(field, f"{path}.{field.name}") for field in shape.present}
         values |= {field.name: self._default(field) for field in shape.absent}
@@ -60,7 +63,7 @@ class _Decoder:
         return self._made(message_type, values)
 
     def _made(self, message_type: type, values: dict[str, str]) -> str:
-        """The object. Not through `__init__`: slots filled one by one take a third of the time."""
+        """Makes the object without `__init__`: setting its slots takes a third of the time."""
         made = self._source.name("message")
         cls = self._source.constant(message_type.__name__, message_type)
         self._source.line(f"{made} = new({cls})")
@@ -68,41 +71,41 @@ class _Decoder:
             self._source.line(f"{made}.{name} = {value}")
         return made
 
-    def _value(self, one: Field, path: str) -> str:
-        """Reads one field. The expression it returns holds the value once the run is flushed."""
-        match one.wire_type:
+    def _value(self, field: Field, path: str) -> str:
+        """Decodes one field. Returns an expression that is valid once the run is flushed."""
+        match field.wire_type:
             case Fixed(code, size, enum):
-                local = self._source.fixed(code, size, one.name)
+                local = self._source.fixed(code, size, field.name)
                 return f"{self._source.constant(enum.__name__, enum)}({local})" if enum else local
             case Sized() | Records() as sized:
                 length = self._source.length(sized.classic_code, sized.classic_size)
-                local = self._source.name(one.name)
-                with self._source.unless_null(length, local, nullable=one.is_nullable):
+                local = self._source.name(field.name)
+                with self._source.unless_null(length, local, nullable=field.is_nullable):
                     self._source.sized(sized, length, local, path)
                 return local
             case ArrayOf():
                 count = self._source.length("i", 4)
-                local = self._source.name(one.name)
-                with self._source.unless_null(count, local, nullable=one.is_nullable):
-                    self._array(one, one.wire_type, count, local, path)
+                local = self._source.name(field.name)
+                with self._source.unless_null(count, local, nullable=field.is_nullable):
+                    self._array(field, field.wire_type, count, local, path)
                 return local
-            case nested if one.is_nullable:
-                return self._nullable_message(one, nested, path)
+            case nested if field.is_nullable:
+                return self._nullable_message(field, nested, path)
             case nested:
                 return self.message(nested, path)
 
-    def _nullable_message(self, one: Field, nested: type, path: str) -> str:
-        """A byte goes before it that is negative where there is none (KIP-893)."""
+    def _nullable_message(self, field: Field, nested: type, path: str) -> str:
+        """Decodes a byte, which is negative for null (KIP-893), and the message."""
         is_there = self._source.fixed("b", 1, "is_there")
         self._source.flush()
-        local = self._source.name(one.name)
+        local = self._source.name(field.name)
         with self._source.unless_null(is_there, local, nullable=True):
             self._source.line(f"{local} = {self.message(nested, path)}")
         return local
 
-    def _array(self, one: Field, array: ArrayOf, count: str, into: str, path: str) -> None:
+    def _array(self, field: Field, array: ArrayOf, count: str, into: str, path: str) -> None:
         least = size_min(array.element, self._version, flexible=self._flexible)
-        assert least > 0, f"{path}: elements without bytes cannot be told from a lie"
+        assert least > 0, f"{path}: a count of elements without bytes cannot be checked"
         source = self._source
         source.line(f"left -= {count}")
         source.refuse_if(f"{count} < 0 or left < 0 or {count} * {least} > end - pos", path, count)
@@ -115,17 +118,17 @@ class _Decoder:
             return
         source.line(f"{into} = []")
         with source.block(f"for _ in range({count}):"):
-            element = one._replace(wire_type=array.element, is_nullable=False)
+            element = field._replace(wire_type=array.element, is_nullable=False)
             source.line(f"{into}.append({self._value(element, path)})")
 
     def _tagged_fields(self, shape: Layout, path: str) -> dict[str, str]:
-        """Reads the fields at the end of a flexible message; most often there are none."""
+        """Decodes the fields at the end of a flexible message, which are rare."""
         source = self._source
         count = source.fixed("B", 1, "tags")
         source.flush()
-        into = {tag: source.name(one.name) for tag, one in shape.tagged.items()}
-        for tag, one in shape.tagged.items():
-            source.line(f"{into[tag]} = {self._default(one)}")
+        into = {tag: source.name(field.name) for tag, field in shape.tagged.items()}
+        for tag, field in shape.tagged.items():
+            source.line(f"{into[tag]} = {self._default(field)}")
         with source.block(f"if {count}:"):
             source.line(f"{count}, pos = read_uvarint(data, pos - 1)")
             source.line(f"left -= {count}")
@@ -145,14 +148,14 @@ class _Decoder:
             source.line(f"{size}, pos = read_uvarint(data, pos)")
             source.line(f"{stop} = pos + {size}")
             source.refuse_if(f"{stop} > end", f"{path} tag", size)
-            for number, one in shape.tagged.items():
+            for number, field in shape.tagged.items():
                 with source.block(f"if {tag} == {number}:"):
-                    value = self._value(one, f"{path}.{one.name}")
+                    value = self._value(field, f"{path}.{field.name}")
                     source.flush()
                     source.line(f"{into[number]} = {value}")
-                    # Read more or less than announced, and the next field starts elsewhere.
-                    source.refuse_if(f"pos != {stop}", f"{path}.{one.name}", size)
+                    # If the value had another size, the next field would start at a wrong position.
+                    source.refuse_if(f"pos != {stop}", f"{path}.{field.name}", size)
             source.line(f"pos = {stop}")
 
-    def _default(self, one: Field) -> str:
-        return self._source.constant(self._source.name("DEFAULT"), one.default)
+    def _default(self, field: Field) -> str:
+        return self._source.constant(self._source.name("DEFAULT"), field.default)

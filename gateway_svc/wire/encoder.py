@@ -1,8 +1,8 @@
-"""Writes the function that turns one message into bytes in one version: straight-line.
+"""Generates the function that encodes a message in one version: straight-line code.
 
 The function takes a message and returns the parts of its bytes. Fields that the version does not
-have are left out, whatever they hold. A value that its wire type cannot hold, or a null where the
-version has none, is our own bug and raises whatever Python says of it.
+have are left out. A value that its wire type cannot hold, or a null where the version has none, is
+a bug of a handler, and raises an exception of Python.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from gateway_svc.wire.writing import WriteSource
 
 
 def encoder_of(message_type: type, version: int, *, flexible: bool) -> Callable[..., Any]:
-    """The compiled writer of `message_type` in `version`."""
+    """Returns the compiled encoder of `message_type` in `version`."""
     source = encoder_source(message_type, version, flexible=flexible)
-    return source.compiled(f"encode {message_type.__name__} v{version}")
+    return source.compile_function(f"encode {message_type.__name__} v{version}")
 
 
 def encoder_source(message_type: type, version: int, *, flexible: bool) -> WriteSource:
     source = WriteSource(flexible=flexible)
-    _Encoder(source, version, flexible=flexible).message(message_type, "whole")
+    _Encoder(source, version, flexible=flexible).message(message_type, "message")
     source.flush()
     with source.block("if pieces or not parts:"):
         source.line("parts.append(join(pieces))")
@@ -32,7 +32,7 @@ def encoder_source(message_type: type, version: int, *, flexible: bool) -> Write
 
 
 class _Encoder:
-    """One version of a message and of all messages inside it."""
+    """Generates the lines for one version of a message and of all messages inside it."""
 
     def __init__(self, source: WriteSource, version: int, *, flexible: bool) -> None:
         self._source = source
@@ -40,7 +40,7 @@ class _Encoder:
         self._flexible = flexible
 
     def message(self, message_type: type, it: str) -> None:
-        """Writes the message that the local `it` holds."""
+        """Generates the lines that encode the message in the local `it`."""
         shape = layout(message_type, self._version)
         for field in shape.present:
             self._value(field, f"{it}.{field.name}")
@@ -50,27 +50,27 @@ class _Encoder:
         elif self._flexible:
             self._source.fixed("x")
 
-    def _value(self, one: Field, held: str) -> None:
-        """Writes one field. `held` is the expression of its value."""
-        match one.wire_type:
+    def _value(self, field: Field, expression: str) -> None:
+        """Generates the lines that encode one field; `expression` yields its value."""
+        match field.wire_type:
             case Fixed(code):
-                self._source.fixed(code, held)
+                self._source.fixed(code, expression)
             case Sized() as sized:
-                self._sized(one, sized, held)
+                self._sized(field, sized, expression)
             case Records() as records:
-                self._records(one, records, held)
+                self._records(field, records, expression)
             case ArrayOf() as array:
-                self._array(one, array, held)
+                self._array(field, array, expression)
             case nested:
                 local = self._source.name("message")
-                self._source.line(f"{local} = {held}")
-                if one.is_nullable:
+                self._source.line(f"{local} = {expression}")
+                if field.is_nullable:
                     self._nullable_message(nested, local)
                 else:
                     self.message(nested, local)
 
     def _nullable_message(self, nested: type, it: str) -> None:
-        """A byte goes before it: 1, or -1 where there is none (KIP-893)."""
+        """Encodes 1 and the message, or -1 for null (KIP-893)."""
         source = self._source
         source.flush()
         with source.block(f"if {it} is None:"):
@@ -81,22 +81,22 @@ class _Encoder:
             self.message(nested, it)
             source.flush()
 
-    def _sized(self, one: Field, sized: Sized, held: str) -> None:
+    def _sized(self, field: Field, sized: Sized, expression: str) -> None:
         source = self._source
-        value, size = source.name(one.name), source.name("size")
-        source.line(f"{value} = {held}")
-        with self._unless_null(one, value, size, null="b''"):
+        value, size = source.name(field.name), source.name("size")
+        source.line(f"{value} = {expression}")
+        with self._unless_null(field, value, size, null="b''"):
             if sized.is_text:
                 source.line(f"{value} = {value}.encode()")
             source.line(f"{size} = {source.size_of(f'len({value})')}")
         source.length(sized.classic_code, size)
         source.put(value)
 
-    def _records(self, one: Field, records: Records, held: str) -> None:
+    def _records(self, field: Field, records: Records, expression: str) -> None:
         source = self._source
         chunks, size = source.name("chunks"), source.name("size")
-        source.line(f"{chunks} = {held}")
-        with self._unless_null(one, chunks, size, null="()"):
+        source.line(f"{chunks} = {expression}")
+        with self._unless_null(field, chunks, size, null="()"):
             with source.block(f"if type({chunks}) is not list:"):
                 source.line(f"{chunks} = [{chunks}]")
             source.line(f"{size} = {source.size_of(f'sum(map(len, {chunks}))')}")
@@ -105,18 +105,18 @@ class _Encoder:
         with source.block(f"if {chunks}:"):
             source.put_chunks(chunks)
 
-    def _array(self, one: Field, array: ArrayOf, held: str) -> None:
+    def _array(self, field: Field, array: ArrayOf, expression: str) -> None:
         source = self._source
-        values, size = source.name(one.name), source.name("size")
-        source.line(f"{values} = {held}")
-        with self._unless_null(one, values, size, null="()"):
+        values, size = source.name(field.name), source.name("size")
+        source.line(f"{values} = {expression}")
+        with self._unless_null(field, values, size, null="()"):
             source.line(f"{size} = {source.size_of(f'len({values})')}")
         source.length("i", size)
         source.flush()
         with source.block(f"if {values}:"):
-            self._elements(one, array.element, values)
+            self._elements(field, array.element, values)
 
-    def _elements(self, one: Field, element: WireType, values: str) -> None:
+    def _elements(self, field: Field, element: WireType, values: str) -> None:
         source = self._source
         if isinstance(element, Fixed):
             source.constant("repeated", repeated)
@@ -127,14 +127,14 @@ class _Encoder:
             if isinstance(element, type):
                 self.message(element, each)
             else:
-                self._value(one._replace(wire_type=element, is_nullable=False), each)
+                self._value(field._replace(wire_type=element, is_nullable=False), each)
             source.flush()
 
     def _unless_null(
-        self, one: Field, value: str, size: str, *, null: str
+        self, field: Field, value: str, size: str, *, null: str
     ) -> AbstractContextManager[None]:
-        """The block for a value that is there; one that is not becomes `null`, which is empty."""
-        if not one.is_nullable:
+        """Returns the block for a value other than null; null becomes `null`, which is empty."""
+        if not field.is_nullable:
             return nullcontext()
         with self._source.block(f"if {value} is None:"):
             self._source.line(f"{value} = {null}")
@@ -142,17 +142,17 @@ class _Encoder:
         return self._source.block("else:")
 
     def _tagged_fields(self, shape: Layout, it: str) -> None:
-        """Writes the tagged fields that are not at their defaults; most often there are none."""
+        """Encodes the tagged fields that differ from their defaults, which are rare."""
         source = self._source
-        fields = [(tag, one, self._is_said(one, it)) for tag, one in shape.tagged.items()]
+        fields = [(tag, field, self._is_written(field, it)) for tag, field in shape.tagged.items()]
         source.flush()
-        with source.block(f"if {' or '.join(said for _, _, said in fields)}:"):
+        with source.block(f"if {' or '.join(condition for _, _, condition in fields)}:"):
             tagged = source.name("tagged")
             source.line(f"{tagged} = []")
-            for tag, one, said in fields:
-                with source.block(f"if {said}:"):
+            for tag, field, condition in fields:
+                with source.block(f"if {condition}:"):
                     with source.aside() as written:
-                        self._value(one, f"{it}.{one.name}")
+                        self._value(field, f"{it}.{field.name}")
                         source.flush()
                     source.line(f"{tagged}.append(({tag}, {written}))")
             source.constant("tagged_section", tagged_section)
@@ -161,11 +161,10 @@ class _Encoder:
             source.fixed("x")
             source.flush()
 
-    def _is_said(self, one: Field, it: str) -> str:
-        if isinstance(one.wire_type, ArrayOf):
-            return f"{it}.{one.name}"
-        if one.default is None:
-            return f"{it}.{one.name} is not None"
-        return (
-            f"{it}.{one.name} != {self._source.constant(self._source.name('DEFAULT'), one.default)}"
-        )
+    def _is_written(self, field: Field, it: str) -> str:
+        if isinstance(field.wire_type, ArrayOf):
+            return f"{it}.{field.name}"
+        if field.default is None:
+            return f"{it}.{field.name} is not None"
+        default = self._source.constant(self._source.name("DEFAULT"), field.default)
+        return f"{it}.{field.name} != {default}"

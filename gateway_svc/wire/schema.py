@@ -8,7 +8,7 @@ turns `layout` into functions.
 from dataclasses import MISSING, dataclass, field, fields
 from enum import IntEnum
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, Final, NamedTuple, TypeVar, dataclass_transform
 
 from gateway_svc.wire.error_code import ErrorCode
 
@@ -105,8 +105,29 @@ def message(cls: type[MessageT]) -> type[MessageT]:
     """Makes a class with `wire` fields a message: keyword-only, slotted, compared by value.
 
     Frozen for the type checker only: at run time that would double the cost of making one.
+    `__eq__` and `__repr__`, which tests and logs use, are shared: `dataclass` would compile them,
+    and make a docstring, for each of more than a hundred classes at every start.
     """
-    return dataclass(slots=True, kw_only=True)(cls)
+    cls.__doc__ = cls.__doc__ or cls.__name__
+    made = dataclass(slots=True, kw_only=True, eq=False, repr=False)(cls)
+    for name, method in _SHARED_METHODS.items():
+        setattr(made, name, method)
+    return made
+
+
+def _is_equal(self: Any, other: Any) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return all(getattr(self, one.name) == getattr(other, one.name) for one in fields(self))
+
+
+def _representation(self: Any) -> str:
+    values = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
+    return f"{type(self).__name__}({values})"
+
+
+#: As `dataclass` defines them; a class that is compared by value and not frozen has no hash.
+_SHARED_METHODS: Final = {"__eq__": _is_equal, "__repr__": _representation, "__hash__": None}
 
 
 class Field(NamedTuple):

@@ -1,6 +1,6 @@
-"""A Python function being written: lines, indentation, names, constants; then compiled.
+"""Builds a Python function from lines of source, names and constants, and compiles it.
 
-Shared by the writers of decoders and of encoders. Knows Python, not Kafka.
+Used by the generators of decoders and encoders. It knows Python, not Kafka.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class Source:
         self._names = 0
 
     def opening(self, text: str) -> None:
-        """A line that the function begins with, however often it is asked for."""
+        """Adds a line to the start of the function, unless it is there already."""
         self._opening[text] = None
 
     def line(self, text: str) -> None:
@@ -31,24 +31,24 @@ class Source:
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
-        """Lines written inside are indented under `header`."""
+        """Indents the lines written inside under `header`."""
         self.line(header)
         self._depth += 1
         yield
         self._depth -= 1
 
     def name(self, meaning: str) -> str:
-        """A name that nothing else in the function has."""
+        """Returns a name that is unique in the function."""
         self._names += 1
         return f"{meaning}_{self._names}"
 
     def constant(self, name: str, value: Any) -> str:
-        """The name under which the function finds `value`. One name, one value."""
+        """Binds `name` to `value` in the function, and returns it. One name has one value."""
         assert self._scope.setdefault(name, value) is value, f"two constants named {name}"
         return name
 
     def struct_method(self, codes: str, method: str) -> str:
-        """The name of a bound `Struct` method for big-endian `codes`."""
+        """Returns the name of a bound `Struct` method for big-endian `codes`."""
         name = f"{method}_{codes.replace('?', 'bool_')}"
         if name not in self._scope:
             self._scope[name] = getattr(Struct(">" + codes), method)
@@ -61,8 +61,8 @@ class Source:
         ]
         return "\n".join([*opening, *self._lines, ""])
 
-    def compiled(self, title: str) -> Callable[..., Any]:
-        """The function. `title` stands for the file name in tracebacks."""
+    def compile_function(self, title: str) -> Callable[..., Any]:
+        """Returns the function. `title` is the file name in tracebacks."""
         # The text comes from our own declarations alone, never from a peer.
         exec(compile(self.text(), f"<{title}>", "exec"), self._scope)  # noqa: S102
         function: Callable[..., Any] = self._scope[self._name]
@@ -71,5 +71,5 @@ class Source:
 
 @lru_cache(maxsize=256)
 def repeated(code: str, count: int) -> Struct:
-    """The struct of an array of fixed values."""
+    """Returns the struct of an array of fixed values."""
     return Struct(f">{count}{code}")

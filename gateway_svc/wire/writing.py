@@ -19,7 +19,7 @@ class WriteSource(Source):
     """An encoder's source. Values are written in the order of the calls."""
 
     def __init__(self, *, flexible: bool) -> None:
-        super().__init__("encode", "whole")
+        super().__init__("encode", "message")
         self._flexible = flexible
         self._run: list[tuple[str, str]] = []
         self._put = "put"

@@ -17,7 +17,7 @@ from common.kv.store import KvStore, KvStoreFailed
 from common.rpc.server import RpcServer, Service
 from metadata_svc.core import LocalMetadata
 from metadata_svc.election.leader_gate import LeaderGate
-from metadata_svc.ring_servicer import tell_of_moves
+from metadata_svc.ring_servicer import publish_health
 from metadata_svc.store_config import StoreSettings
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Candidate:
         """Runs until `stop` is set or the leadership is lost.
 
         Raises:
-            AddressTaken: the server cannot listen on the address.
+            AddressInUse: the server cannot listen on the address.
             LeadershipLost: another process may lead now.
             KvStoreFailed: the state in etcd cannot be read.
         """
@@ -92,7 +92,7 @@ class Candidate:
             await self._core.open(broker_configs=broker_configs)
             self._gate.open(lambda: leadership.is_held)
             await self._set_health(leads=True)
-            tell_of_moves(self._core, self._server)
+            publish_health(self._core, self._server)
             await _stopped_or_lost(stop, leadership)
         except KvStoreFailed:
             if not leadership.lost.done():

@@ -29,12 +29,12 @@ def refusal(
     """Returns the reason why `member`, which owns `owned` partitions, may not register, or None.
 
     A refusal is permanent: a retry of the same process is refused too. `lost_volumes` maps the ids
-    of volumes that were given up to the members that had them.
+    of volumes that were declared lost to the members that had them.
     """
     if (former := lost_volumes.get(member.volume_id)) is not None:
         # Once admitted it would delete its logs, possibly the only copies of those records.
         return (
-            f"{member.name} comes with volume {member.volume_id}, which was given up for lost when "
+            f"{member.name} comes with volume {member.volume_id}, which was declared lost when "
             f"{former} was removed: its partitions were recreated empty; give it an empty volume"
         )
     cluster_id = "" if member.volume is None else member.volume.cluster_id

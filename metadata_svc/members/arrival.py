@@ -32,7 +32,7 @@ def member_arrival(
         members=[replace(member, volume=None)],
         live=live,
         placements=epochs.placements,
-        moves_gone=epochs.moves_gone,
+        ended_moves=epochs.ended_moves,
         ring_states={name: RingState.JOINED if joins else RingState.OUTSIDE} if is_new else {},
         is_rebalancing=True if is_new and joins and view.topics else None,
         volume_tokens={name: _token(view, member_table, member)},
@@ -88,7 +88,7 @@ def _new_epochs(view: ClusterView, member_table: MemberTable, member: Member) ->
     }
     return Mutation(
         placements=[PlacementChange(*key, placement) for key, placement in placements.items()],
-        moves_gone=rolled_back.moves_gone,
+        ended_moves=rolled_back.ended_moves,
     )
 
 

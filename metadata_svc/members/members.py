@@ -26,7 +26,7 @@ from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import gateway_refusal, refusal, succession_problem
 from metadata_svc.members.arrival import is_known, member_arrival
 from metadata_svc.members.registration import describe, identity
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.pauses import Pauses
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
@@ -44,7 +44,7 @@ class MemberRegistry:
         member_table: MemberTable,
         hub: WatchHub,
         change_log: ChangeLog,
-        reports: Reports,
+        reports: LoadReports,
         *,
         pauses: Pauses | None = None,
         joins: bool = True,
@@ -157,7 +157,7 @@ class MemberRegistry:
         self._hub.acknowledge(watcher, revision)
 
     def take_report(self, member: str, report: MemberReport) -> None:
-        self._reports.take(member, report, now=asyncio.get_running_loop().time())
+        self._reports.record(member, report, now=asyncio.get_running_loop().time())
 
     async def _register(self, watch: "RegisteredWatch") -> None:
         own, name = identity(watch.registration), describe(watch.registration)
@@ -232,7 +232,7 @@ class MemberRegistry:
     def _departure(self, registration: Registration) -> Mutation:
         live = self._live_or_expected()
         if isinstance(registration, Gateway):
-            return Mutation(gateways_gone=[registration.node_id], live=live)
+            return Mutation(removed_gateways=[registration.node_id], live=live)
         return Mutation(live=live)
 
     def _live_or_expected(self) -> set[str]:

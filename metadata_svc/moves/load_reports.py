@@ -17,7 +17,7 @@ from common.ports.moves import (
     MoveDescription,
     MovePhase,
 )
-from metadata_svc.moves.plan import PartitionKey
+from metadata_svc.moves.plan import PartitionKey, PartitionLoad
 
 #: Time window over which a move's rate is computed.
 RATE_WINDOW_S: Final = 15.0
@@ -35,7 +35,7 @@ class _Sample(NamedTuple):
     total_bytes: int
 
 
-class Reports:
+class LoadReports:
     """The newest report on each log, from its owner, and on each move, from its target."""
 
     def __init__(self, view: ClusterView, *, on_change: Callable[[], None] = lambda: None) -> None:
@@ -49,16 +49,16 @@ class Reports:
         self._trouble_counts: Counter[int] = Counter()
         self._on_change = on_change
         #: True if loads were reported since the caller last set this to False.
-        self.has_news = False
+        self.has_new_loads = False
 
-    def take(self, member: str, report: MemberReport, *, now: float) -> None:
+    def record(self, member: str, report: MemberReport, *, now: float) -> None:
         """Stores a report; ignores logs that `member` does not own and moves not targeting it."""
         self._reported.add(member)
-        for load in report.loads:
-            placement = self._view.placement(load.topic_id, load.partition)
+        for log_load in report.loads:
+            placement = self._view.placement(log_load.topic_id, log_load.partition)
             if placement is not None and placement.owner == member:
-                self._loads[load.topic_id, load.partition] = load
-                self.has_news = True
+                self._loads[log_load.topic_id, log_load.partition] = log_load
+                self.has_new_loads = True
         for move_id, copied, total, trouble in report.progress:
             move = self._view.move(move_id)
             if move is not None and move.target == member:
@@ -119,7 +119,7 @@ class Reports:
         placement = self._view.placement(*key)
         return placement is None or placement.owner in self._reported
 
-    def busy(self, key: PartitionKey) -> tuple[int, ...]:
+    def load(self, key: PartitionKey) -> PartitionLoad:
         """Returns a sort key: append rate, then size; greater for busier partitions."""
         load = self._loads.get(key, _NOTHING)
         return load.bytes_per_second, load.size_bytes

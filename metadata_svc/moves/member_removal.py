@@ -41,8 +41,8 @@ def removal(
     outgoing = [move for move in view.moves if move.source == name]
     ended = phases.apply(view, outgoing, phases.MoveEvent.SOURCE_REMOVED)
     return Mutation(
-        members_gone=[name],
-        moves_gone=[*rolled_back.moves_gone, *ended.moves_gone],
+        removed_members=[name],
+        ended_moves=[*rolled_back.ended_moves, *ended.ended_moves],
         placements=[*rolled_back.placements, *_recreated(view, lost, new_owners, loads)],
         lost_volumes={member.volume_id: name} if lost and member.volume_id else {},
         is_rebalancing=True if view.topics else None,

@@ -134,12 +134,14 @@ def roll_back(view: ClusterView, moves: Iterable[Move]) -> Mutation:
 
 def apply(view: ClusterView, moves: Iterable[Move], event: MoveEvent) -> Mutation:
     """Returns the write that `event` causes to each of `moves`; all of them must allow it."""
-    mutation = Mutation(moves=(advanced := []), moves_gone=(gone := []), placements=(placed := []))
+    mutation = Mutation(
+        moves=(advanced := []), ended_moves=(ended := []), placements=(placed := [])
+    )
     for move in moves:
         assert is_allowed(move, event), f"{event} in phase {move.phase.name} of move {move.move_id}"
         transition = TRANSITIONS[move.phase, event]
         if transition.phase is None:
-            gone.append(move.move_id)
+            ended.append(move.move_id)
         else:
             advanced.append(replace(move, phase=transition.phase))
         if transition.new_epoch is not None:

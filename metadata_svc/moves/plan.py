@@ -16,6 +16,8 @@ from common.cluster.view import ClusterView
 from common.ports.moves import Move, MovePhase
 
 PartitionKey = tuple[bytes, int]
+#: A sort key: append rate, then size.
+PartitionLoad = tuple[int, ...]
 
 #: Delay before a partition that does not fit on its target is checked again.
 NO_ROOM_PAUSE_S: Final = 5.0
@@ -56,8 +58,8 @@ def planned_moves(view: ClusterView, ring: HashRing) -> list[PlannedMove]:
     return [PlannedMove(*key, current[key], target) for key, target in wanted.items()]
 
 
-class Situation(NamedTuple):
-    """State of members and moves when moves are chosen from a plan.
+class MoveConstraints(NamedTuple):
+    """State of members and moves that constrains which planned moves may begin.
 
     `alive`: live members. `unwritable`: members that accept no appends; partitions may move away
     from them, which frees space. `stuck`: ids of moves without progress. `room`: free bytes of each
@@ -74,63 +76,77 @@ class Situation(NamedTuple):
         """True if a move between two members can make progress."""
         return source in self.alive and target in self.alive and target not in self.unwritable
 
-    def fits(self, planned: PlannedMove, taken_bytes: int = 0) -> bool:
-        """True if the target has room beside `taken_bytes` that are moving there already."""
+    def running_moves(self, view: ClusterView) -> list[Move]:
+        """Returns the moves that count towards the limits."""
+        return [
+            move
+            for move in view.moves
+            if move.phase < MovePhase.COMMIT
+            and self.is_ready(move.source, move.target)
+            and move.move_id not in self.stuck
+        ]
+
+    def fits(self, planned: PlannedMove, incoming_bytes: int = 0) -> bool:
+        """True if the target has room beside `incoming_bytes` that are moving there already."""
         room = self.room.get(planned.target)
-        return room is None or self.size_of(planned.key) + taken_bytes <= room
+        return room is None or self.size_of(planned.key) + incoming_bytes <= room
 
 
-class Plan:
+class MovePlan:
     """Planned moves, queued by their pair of source and target.
 
-    Only the heads of the queues are examined, so ten thousand waiting moves cost nothing at a step.
+    Only the heads of the queues are examined, so ten thousand planned moves cost nothing at a step.
     """
 
-    def __init__(self, waiting: Iterable[PlannedMove] = ()) -> None:
+    def __init__(self, moves: Iterable[PlannedMove] = ()) -> None:
         self._queues: dict[tuple[str, str], deque[PlannedMove]] = {}
-        self._later: list[tuple[float, PlannedMove]] = []
-        for planned in waiting:
+        self._postponed: list[tuple[float, PlannedMove]] = []
+        for planned in moves:
             self._append(planned)
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values())) + len(self._later)
+        return sum(map(len, self._queues.values())) + len(self._postponed)
 
     def __iter__(self) -> Iterator[PlannedMove]:
         return chain(
-            chain.from_iterable(self._queues.values()), (planned for _, planned in self._later)
+            chain.from_iterable(self._queues.values()), (planned for _, planned in self._postponed)
         )
 
     @property
     def next_time(self) -> float | None:
         """Loop time at which the first postponed move is due; None if there is none."""
-        return min((time for time, _ in self._later), default=None)
+        return min((time for time, _ in self._postponed), default=None)
 
-    def sort(self, busy: Callable[[PartitionKey], tuple[int, ...]]) -> None:
-        """Sorts the queues by load, the busiest first; `busy` returns the load of a partition."""
+    def sort(self, load: Callable[[PartitionKey], PartitionLoad]) -> None:
+        """Sorts the queues by load, the busiest first; `load` returns the load of a partition."""
         for pair, queue in self._queues.items():
             ordered = sorted(
-                queue, key=lambda planned: (busy(planned.key), planned.key), reverse=True
+                queue, key=lambda planned: (load(planned.key), planned.key), reverse=True
             )
             self._queues[pair] = deque(ordered)
 
-    def put_off(self, planned: PlannedMove, until: float) -> None:
+    def postpone(self, planned: PlannedMove, until: float) -> None:
         """Postpones a move until the loop time `until`."""
-        self._later.append((until, planned))
+        self._postponed.append((until, planned))
 
     def forget_topics(self, topic_ids: Collection[bytes]) -> None:
         for pair, queue in self._queues.items():
             self._queues[pair] = deque(
                 planned for planned in queue if planned.topic_id not in topic_ids
             )
-        self._later = [later for later in self._later if later[1].topic_id not in topic_ids]
+        self._postponed = [
+            (time, planned)
+            for time, planned in self._postponed
+            if planned.topic_id not in topic_ids
+        ]
 
-    def take(
+    def pop_ready(
         self,
         view: ClusterView,
-        situation: Situation,
+        constraints: MoveConstraints,
         limits: MoveLimits,
         *,
-        busy: Callable[[PartitionKey], tuple[int, ...]],
+        load: Callable[[PartitionKey], PartitionLoad],
         now: float,
     ) -> list[PlannedMove]:
         """Removes and returns the moves that may begin now, within the limits.
@@ -138,40 +154,45 @@ class Plan:
         Moves that make no progress, or whose members are not ready, do not count towards the
         limits. A partition that does not fit on its target is postponed.
         """
-        self._come_back(now)
-        moves = [
-            move
-            for move in view.moves
-            if move.phase < MovePhase.COMMIT
-            and situation.is_ready(move.source, move.target)
-            and move.move_id not in situation.stuck
-        ]
-        places = limits.moves_max - len(moves)
-        members = Counter(chain.from_iterable((move.source, move.target) for move in moves))
-        coming: Counter[str] = Counter()
-        taken: list[PlannedMove] = []
+        self._requeue_due(now)
+        running = constraints.running_moves(view)
+        moves_of = Counter(chain.from_iterable((move.source, move.target) for move in running))
+        incoming_bytes: Counter[str] = Counter()
+        ready: list[PlannedMove] = []
 
-        def is_free(pair: tuple[str, str]) -> bool:
-            has_places = all(members[member] < limits.moves_per_member_max for member in pair)
-            return has_places and situation.is_ready(*pair)
+        def may_begin(pair: tuple[str, str]) -> bool:
+            is_within = all(moves_of[member] < limits.moves_per_member_max for member in pair)
+            return is_within and constraints.is_ready(*pair)
 
-        while len(taken) < places:
-            heads = [
-                queue[0]
-                for pair, queue in self._queues.items()
-                if is_free(pair) and self._drop_stale(view, queue)
-            ]
-            if not heads:
+        while len(running) + len(ready) < limits.moves_max:
+            planned = self._pop_busiest(view, may_begin, load)
+            if planned is None:
                 break
-            planned = max(heads, key=lambda one: (busy(one.key), one.key))
-            self._queues[planned.source, planned.target].popleft()
-            if not situation.fits(planned, coming[planned.target]):
-                self.put_off(planned, now + NO_ROOM_PAUSE_S)
+            if not constraints.fits(planned, incoming_bytes[planned.target]):
+                self.postpone(planned, now + NO_ROOM_PAUSE_S)
                 continue
-            members.update((planned.source, planned.target))
-            coming[planned.target] += situation.size_of(planned.key)
-            taken.append(planned)
-        return taken
+            moves_of.update((planned.source, planned.target))
+            incoming_bytes[planned.target] += constraints.size_of(planned.key)
+            ready.append(planned)
+        return ready
+
+    def _pop_busiest(
+        self,
+        view: ClusterView,
+        may_begin: Callable[[tuple[str, str]], bool],
+        load: Callable[[PartitionKey], PartitionLoad],
+    ) -> PlannedMove | None:
+        """Removes and returns the busiest head of the queues whose members permit a move."""
+        heads = [
+            queue[0]
+            for pair, queue in self._queues.items()
+            if may_begin(pair) and self._drop_stale(view, queue)
+        ]
+        if not heads:
+            return None
+        planned = max(heads, key=lambda head: (load(head.key), head.key))
+        self._queues[planned.source, planned.target].popleft()
+        return planned
 
     def _drop_stale(self, view: ClusterView, queue: deque[PlannedMove]) -> bool:
         """Drops stale heads. Returns True if a move is left that can begin."""
@@ -184,9 +205,9 @@ class Plan:
             queue.popleft()
         return False
 
-    def _come_back(self, now: float) -> None:
-        due = [planned for time, planned in self._later if time <= now]
-        self._later = [later for later in self._later if later[0] > now]
+    def _requeue_due(self, now: float) -> None:
+        due = [planned for time, planned in self._postponed if time <= now]
+        self._postponed = [(time, planned) for time, planned in self._postponed if time > now]
         for planned in due:
             self._append(planned)
 

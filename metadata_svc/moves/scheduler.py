@@ -1,4 +1,4 @@
-"""Plans, begins and gives up moves, and marks members as drained.
+"""Plans, begins and rolls back moves, and marks members as drained.
 
 The target of a move takes the steps in between (`ring.py` records them). Recorded moves, ring
 states and whether a plan is due are in the store; the plan itself is made again after a start.
@@ -6,7 +6,7 @@ states and whether a plan is due are in the store; the plan itself is made again
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,17 +16,18 @@ from common.ports.moves import Move, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
 from common.runtime.notifier import Notifier
+from common.runtime.observers import Observers
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
 from metadata_svc.moves.fence_timeouts import FenceTimeouts
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.moves.plan import (
+    MoveConstraints,
     MoveLimits,
+    MovePlan,
     PartitionKey,
-    Plan,
     PlannedMove,
-    Situation,
     planned_moves,
 )
 from metadata_svc.state.member_table import MemberTable
@@ -51,7 +52,7 @@ class RingPolicy:
     """The policy of the ring.
 
     `joins`: unknown members join it by themselves. `fence_timeout_ms`: how long a partition may
-    take no appends before its move is given up.
+    take no appends before its move is rolled back.
     """
 
     joins: bool = True
@@ -65,7 +66,7 @@ class RingPolicy:
 
 
 class MoveScheduler:
-    """One for a metadata service. `settle` does all that is to be done; `run` calls it in time."""
+    """One for a metadata service. `settle` does what is due; `run` calls it when something is."""
 
     def __init__(  # noqa: PLR0913 - the parts of a metadata service
         self,
@@ -73,17 +74,18 @@ class MoveScheduler:
         member_table: MemberTable,
         change_log: ChangeLog,
         members: MemberRegistry,
-        reports: Reports,
+        reports: LoadReports,
         policy: RingPolicy,
         *,
         changes: Notifier,
     ) -> None:
         """`changes` is notified by others when a member or a report has changed."""
         self.reports = reports
-        self.plan = Plan()
-        #: Why nothing is planned, begun or given up at the moment; "" where that works.
+        self.plan = MovePlan()
+        #: The failure because of which moves are stopped; "" while they work.
         self.trouble = ""
-        self._notify_working: Callable[[bool], None] = lambda _is_working: None
+        #: Notified when moves stop, and when they work again; see `trouble`.
+        self.working_changed = Observers()
         self._view = view
         self._member_table = member_table
         self._change_log = change_log
@@ -97,17 +99,12 @@ class MoveScheduler:
         self._sorted_at = 0.0
         self._changes = changes
 
-    def notify_working(self, notify: Callable[[bool], None]) -> None:
-        """Calls `notify` now, and whenever `trouble` appears (False) or ends (True)."""
-        self._notify_working = notify
-        notify(not self.trouble)
-
     def wake(self) -> None:
         """Makes `run` check again whether a move can begin or end."""
         self._changes.notify_all()
 
     def replan(self) -> None:
-        """The ring changed, or an operator asks again."""
+        """Discards the plan, because the ring changed or an operator requested it."""
         self._planned_for = None
         self.wake()
 
@@ -116,7 +113,7 @@ class MoveScheduler:
         self.wake()
 
     def forget_topics(self, topic_ids: Iterable[bytes]) -> None:
-        """These are deleted."""
+        """Discards what is known of deleted topics."""
         gone = set(topic_ids)
         self.plan.forget_topics(gone)
         self.reports.forget_topics(gone)
@@ -125,9 +122,9 @@ class MoveScheduler:
         self.wake()
 
     async def run(self) -> None:
-        """Until the service stops.
+        """Runs until the service stops.
 
-        A bug does not end it: topics and members need this process even where moves do not work.
+        A bug does not end it: topics and members need this process even if moves do not work.
         """
         loop = asyncio.get_running_loop()
         backoff = Backoff(_BUG_RETRY_S_FIRST, _BUG_RETRY_S_MAX)
@@ -160,10 +157,10 @@ class MoveScheduler:
         has_changed = bool(trouble) != bool(self.trouble)
         self.trouble = trouble
         if has_changed:
-            self._notify_working(not trouble)
+            self.working_changed.notify()
 
     async def settle(self, now: float) -> float | None:
-        """Does all that can be done at `now`; returns when there may be more, None: after news.
+        """Does what is due at `now`. Returns when more may be due; None: after the next change.
 
         Only for use inside `ChangeLog.run_exclusive`. Raises `KvStoreFailed`.
         """
@@ -182,10 +179,10 @@ class MoveScheduler:
         await self._change_log.commit(mutation, step="move.metadata.rollback")
         for move in expired:
             log.warning("rolled back a move that stayed fenced too long: %s", move)
-            self.plan.put_off(_planned(move), now + self._fences.on_rolled_back(move))
+            self.plan.postpone(_planned(move), now + self._fences.on_rolled_back(move))
 
     async def _make_plan(self, now: float) -> None:
-        """A new plan where the ring is another, or a plan was due when this service started."""
+        """Plans again if the ring changed, or if a plan was due when this service started."""
         joined = self._member_table.in_state(RingState.JOINED)
         if joined == self._planned_for and not self._is_plan_lost:
             self._sort_sometimes(now)
@@ -195,33 +192,33 @@ class MoveScheduler:
             self._cancelled.clear()
             self._fences.reset()
         self._is_plan_lost = False
-        self.plan = Plan()
+        self.plan = MovePlan()
         if self._member_table.is_rebalancing:
             await self._plan_for(joined, now)
 
     async def _plan_for(self, joined: frozenset[str], now: float) -> None:
         if not joined:
             return
-        # In a thread: with a million partitions the loop would stand still for seconds. The view
-        # does not change meanwhile, for this is run alone.
+        # In a thread: with a million partitions the event loop would be blocked for seconds. The
+        # view does not change meanwhile, because this runs exclusively.
         found = await asyncio.to_thread(lambda: planned_moves(self._view, ring_of(joined)))
         wanted = [planned for planned in found if planned.key not in self._cancelled]
-        self.plan = Plan(wanted)
-        self.plan.sort(self.reports.busy)
+        self.plan = MovePlan(wanted)
+        self.plan.sort(self.reports.load)
         self._sorted_at = now
         if wanted:
             log.info("planned moves of %d partitions, over members %s", len(wanted), sorted(joined))
 
     def _sort_sometimes(self, now: float) -> None:
-        if self.reports.has_news and now - self._sorted_at >= _SORT_EVERY_S:
-            self.plan.sort(self.reports.busy)
+        if self.reports.has_new_loads and now - self._sorted_at >= _SORT_EVERY_S:
+            self.plan.sort(self.reports.load)
             self._sorted_at = now
-            self.reports.has_news = False
+            self.reports.has_new_loads = False
 
-    def situation(self) -> Situation:
-        """Returns what decides which moves may begin now."""
+    def constraints(self) -> MoveConstraints:
+        """Returns the state of members and moves that decides which moves may begin now."""
         reports = self.reports
-        return Situation(
+        return MoveConstraints(
             self._members.live_members,
             reports.unwritable,
             reports.stuck_moves,
@@ -230,11 +227,11 @@ class MoveScheduler:
         )
 
     async def _begin(self, now: float) -> None:
-        chosen = self.plan.take(
+        chosen = self.plan.pop_ready(
             self._view,
-            self.situation(),
+            self.constraints(),
             self._policy.limits,
-            busy=self.reports.busy,
+            load=self.reports.load,
             now=now,
         )
         if chosen:
@@ -245,11 +242,11 @@ class MoveScheduler:
 
     async def _finish(self, now: float) -> None:
         """Marks empty members as drained, and replans once when the plan is done."""
-        busy = {move.source for move in self._view.moves}
+        sources = {move.source for move in self._view.moves}
         drained = {
             name: RingState.DRAINED
             for name in self._member_table.in_state(RingState.DRAINING)
-            if self._member_table.owned(name) == 0 and name not in busy
+            if self._member_table.owned(name) == 0 and name not in sources
         }
         is_done = self._member_table.is_rebalancing and not self.plan and not self._view.moves
         if is_done and await self._is_more_wanted(now):
@@ -264,7 +261,7 @@ class MoveScheduler:
     async def _is_more_wanted(self, now: float) -> bool:
         """True if the ring requires more moves now that none is under way; plans them.
 
-        A partition that was on its way to one member may be wanted on another by now.
+        The ring may have assigned a partition to another member while it moved.
         """
         await self._plan_for(self._planned_for or frozenset(), now)
         return bool(self.plan)

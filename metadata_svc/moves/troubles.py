@@ -1,7 +1,7 @@
 """Sentences for operators on stuck and waiting moves. Reads only."""
 
 from common.cluster.view import ClusterView
-from metadata_svc.moves.plan import PlannedMove, Situation
+from metadata_svc.moves.plan import MoveConstraints, PlannedMove
 from metadata_svc.moves.scheduler import MoveScheduler
 
 
@@ -28,18 +28,18 @@ def unsized_moves(view: ClusterView, scheduler: MoveScheduler) -> int:
 
 
 def _without_room(scheduler: MoveScheduler) -> list[str]:
-    situation = scheduler.situation()
+    constraints = scheduler.constraints()
     waiting: dict[str, list[PlannedMove]] = {}
     for planned in scheduler.plan:
-        if not situation.fits(planned):
+        if not constraints.fits(planned):
             waiting.setdefault(planned.target, []).append(planned)
-    return [_sentence(target, moves, situation) for target, moves in sorted(waiting.items())]
+    return [_sentence(target, moves, constraints) for target, moves in sorted(waiting.items())]
 
 
-def _sentence(target: str, moves: list[PlannedMove], situation: Situation) -> str:
-    smallest = min(situation.size_of(planned.key) for planned in moves)
+def _sentence(target: str, moves: list[PlannedMove], constraints: MoveConstraints) -> str:
+    smallest = min(constraints.size_of(planned.key) for planned in moves)
     partitions = "partition does" if len(moves) == 1 else "partitions do"
     return (
         f"{len(moves)} {partitions} not fit on {target}: the smallest has {smallest} bytes,"
-        f" and {target} has room for {max(0, situation.room[target])}."
+        f" and {target} has room for {max(0, constraints.room[target])}."
     )

@@ -16,7 +16,7 @@
     o<member name>   the newest token of the member's volume, as text
     a<member name>   an operator accepted the member's next volume, with any token: empty
     d<revision><topic id>  a topic that was deleted in that revision: empty
-    x<volume id>     a volume that was given up for lost: the member that had it, as text
+    x<volume id>     a volume that was declared lost: the member that had it, as text
 
 Numbers are big-endian, topic ids 16 bytes, partitions 4, move ids 8. A change of placement raises
 the leader epoch above 0, so a partition has a row of its own if and only if its epoch is not 0: a

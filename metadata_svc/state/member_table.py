@@ -17,7 +17,7 @@ class MemberTable:
     """Ring states, partition counts and volumes of members, and the state of rebalancing.
 
     `next_move_id` is the first unallocated move id. `is_rebalancing` is true until all moves that
-    follow from a change of the ring are done. `lost_volumes` maps each volume that was given up for
+    follow from a change of the ring are done. `lost_volumes` maps each volume that was declared
     lost to the name of the member that had it.
     """
 
@@ -62,7 +62,7 @@ class MemberTable:
 
     def apply(self, mutation: Mutation, before: ClusterView) -> None:
         """Applies a change; `before` is the view without it."""
-        for topic in mutation.topics_gone:
+        for topic in mutation.deleted_topics:
             self._count(topic.partitions, -1)
         for topic in mutation.topics:
             replaced = before.topic_by_id(topic.topic_id)
@@ -72,7 +72,7 @@ class MemberTable:
             old = before.placement(topic_id, partition)
             self._count((placement,), 1)
             self._count(() if old is None else (old,), -1)
-        for name in mutation.members_gone:
+        for name in mutation.removed_members:
             self._states.pop(name, None)
             self.volume_tokens.pop(name, None)
             self.accepted_volumes.discard(name)

@@ -21,14 +21,14 @@ class Mutation:
     """
 
     topics: Sequence[Topic] = ()
-    topics_gone: Sequence[Topic] = ()
+    deleted_topics: Sequence[Topic] = ()
     placements: Sequence[PlacementChange] = ()
     gateways: Sequence[Gateway] = ()
-    gateways_gone: Sequence[int] = ()
+    removed_gateways: Sequence[int] = ()
     members: Sequence[Member] = ()
-    members_gone: Sequence[str] = ()
+    removed_members: Sequence[str] = ()
     moves: Sequence[Move] = ()
-    moves_gone: Sequence[int] = ()
+    ended_moves: Sequence[int] = ()
     ring_states: Mapping[str, RingState] = field(default_factory=dict)
     lost_volumes: Mapping[str, str] = field(default_factory=dict)
     volume_tokens: Mapping[str, str] = field(default_factory=dict)
@@ -44,12 +44,12 @@ class Mutation:
             revision=revision,
             cluster_id=cluster_id,
             topics=self.topics,
-            topics_gone=[topic.topic_id for topic in self.topics_gone],
+            deleted_topics=[topic.topic_id for topic in self.deleted_topics],
             placements=self.placements,
             gateways=self.gateways,
-            gateways_gone=self.gateways_gone,
+            removed_gateways=self.removed_gateways,
             members=self.members,
-            members_gone=self.members_gone,
+            removed_members=self.removed_members,
             moves=self.moves,
-            moves_gone=self.moves_gone,
+            ended_moves=self.ended_moves,
         )

@@ -93,10 +93,10 @@ class StateStore:
         batch = WriteBatch()
         batch.put(keys.REVISION_KEY, keys.encode_number(revision))
         _put_topics(batch, mutation)
-        for topic in mutation.topics_gone:
+        for topic in mutation.deleted_topics:
             batch.put(keys.deleted_topic_key(revision, topic.topic_id), b"")
         _put_members(batch, mutation)
-        for move_id in mutation.moves_gone:
+        for move_id in mutation.ended_moves:
             batch.delete(keys.move_key(move_id))
         for move in mutation.moves:
             batch.put(keys.move_key(move.move_id), rows.encode_move(move))
@@ -166,7 +166,7 @@ class StateStore:
 
 
 def _put_topics(batch: WriteBatch, mutation: Mutation) -> None:
-    for topic in mutation.topics_gone:
+    for topic in mutation.deleted_topics:
         batch.delete(keys.topic_key(topic.name))
         for partition, placement in enumerate(topic.partitions):
             if placement.leader_epoch > 0:
@@ -179,7 +179,7 @@ def _put_topics(batch: WriteBatch, mutation: Mutation) -> None:
 
 
 def _put_members(batch: WriteBatch, mutation: Mutation) -> None:
-    for name in mutation.members_gone:
+    for name in mutation.removed_members:
         batch.delete(keys.member_key(name))
         batch.delete(keys.ring_state_key(name))
         batch.delete(keys.volume_token_key(name))

@@ -1,7 +1,7 @@
 """Cache of the messages of changes: each is encoded once for all watchers.
 
 Making a message of ten thousand partitions takes tens of milliseconds, sending it again almost
-nothing. Watchers are told of a change at about the same time, so a few messages are enough to keep;
+nothing. Watchers receive a change at about the same time, so a few messages are enough to keep;
 after a restart each gets a snapshot of another revision, so its topics are kept by themselves.
 """
 

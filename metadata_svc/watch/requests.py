@@ -45,8 +45,10 @@ async def registration(requests: Requests, *, pauses: Pauses) -> Registration:
     )
 
 
-async def hear(requests: Requests, watch: Watch, *, who: Registration, pauses: Pauses) -> None:
-    """Passes requests on to `watch`; closes it when the lease expires or the stream ends."""
+async def forward_requests(
+    requests: Requests, watch: Watch, *, watcher: Registration, pauses: Pauses
+) -> None:
+    """Forwards requests to `watch`; closes it when the lease expires or the stream ends."""
     try:
         while (request := await _next(requests, pauses)) is not None:
             event = request.WhichOneof("event")
@@ -55,7 +57,7 @@ async def hear(requests: Requests, watch: Watch, *, who: Registration, pauses: P
             elif event == "report":
                 watch.report(report_from_message(request.report))
     except TimeoutError:
-        log.warning("no message for %g s from %s: closing its watch", pauses.lease_s, who)
+        log.warning("no message for %g s from %s: closing its watch", pauses.lease_s, watcher)
     finally:
         await watch.close()
 

@@ -1,7 +1,7 @@
 """One partition log: which appends it accepts, their offsets, and what consumers can read.
 
 An append passes through three states: *staged* (it has offsets; nothing is stored), *written* (it
-is in the store, and acks=1 is answered), *readable* (it is below the high watermark). `Committer`
+is in the store, which completes acks=1), *readable* (it is below the high watermark). `Committer`
 moves all logs from one state to the next; nothing here waits.
 """
 

@@ -180,7 +180,7 @@ class LogRegistry:
         """Returns the open logs that a change may concern; call this before applying it."""
         if change.is_snapshot or change.broker_configs is not None:
             return list(self.logs.values())
-        before = [self.view.topic_by_id(topic_id) for topic_id in change.topics_gone]
+        before = [self.view.topic_by_id(topic_id) for topic_id in change.deleted_topics]
         # A topic may also be replaced by another of the same name.
         before += [self.view.topic(topic.name) for topic in change.topics]
         ids = [

@@ -38,7 +38,7 @@ class CommittableLog(Protocol):
 
 
 class AppendReply:
-    """The results of batches that are answered together, once the last of them is final.
+    """The results of batches that share a reply, which is sent once the last of them is final.
 
     With `must_sync` they are synced to disk first. `results` has an entry for each batch from the
     moment when it is staged: success, until a failure replaces it.

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from common.ports.metadata import ClusterChange, VolumeState
+from common.runtime.observers import Observers
 from partition_svc.log.commit.committer import Committer
 from partition_svc.store.cluster_claim import claimed_by
 from partition_svc.store.failures import MetadataBehind, StorageFailed
@@ -38,8 +39,8 @@ class Volume:
         #: A new token that is not durable yet, so that no registration may contain it.
         self._undurable_token = ""
         self._is_saving = False
-        #: Called when this member must register again.
-        self.on_registration_due: Callable[[], None] = lambda: None
+        #: Notified when this member must register again.
+        self.registration_due = Observers()
         #: True if the state has changed since the token was renewed.
         self._has_changed = True
         #: Sequence numbers of the store that writes of this class took, and those that all others
@@ -48,7 +49,7 @@ class Volume:
         self._renewed_at = -1
 
     def registration(self) -> VolumeState:
-        """Returns the state for the next registration, which is answered by a snapshot."""
+        """Returns the state for the next registration, whose first change is a snapshot."""
         state = self._state
         self._registered = VolumeState(
             state.tokens,
@@ -100,7 +101,7 @@ class Volume:
         log.error("records were lost with a failed write; registering again for new leader epochs")
         self._state = replace(self._state, may_lack_records=True)
         self._save_soon()
-        self.on_registration_due()
+        self.registration_due.notify()
 
     async def renew_token(self, record: Callable[[str], Awaitable[None]]) -> None:
         """Makes a new token and passes it to `record`, if there were writes since the last one.

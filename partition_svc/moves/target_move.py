@@ -221,7 +221,7 @@ class TargetMove:
                 else:
                     await self._incoming.add(copy, part.batches)
         if head is None:
-            raise BackendUnavailable(f"{self.move.source} FenceLog: no answer")
+            raise BackendUnavailable(f"{self.move.source} FenceLog: no head")
         await self._incoming.complete(copy, head)
 
 

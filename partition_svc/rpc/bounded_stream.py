@@ -40,7 +40,7 @@ class BoundedStream(Generic[RequestT, ResponseT]):
         self.failure: Exception | None = None
 
     def end(self, failure: Exception) -> None:
-        """Begins no more calls; those in flight are still answered. The first reason counts."""
+        """Begins no more calls; those in flight still complete. The first reason counts."""
         self.failure = self.failure or failure
         self._stop_reading()
 
@@ -50,7 +50,7 @@ class BoundedStream(Generic[RequestT, ResponseT]):
         self._stop_reading()
 
     async def responses(self, requests: AsyncIterator[RequestT]) -> AsyncIterator[ResponseT]:
-        """Yields all responses; ends after `end` or the last request, once all calls are answered.
+        """Yields all responses; ends after `end` or the last request, when no call is in flight.
 
         Raises the exception of a bug in reading or in a call, after the other responses.
         """
@@ -76,7 +76,7 @@ class BoundedStream(Generic[RequestT, ResponseT]):
         """Begins all calls of a message, or returns an awaitable that does.
 
         Raises `MalformedRequest`. Any other exception is a bug, and ends the stream once the calls
-        in flight are answered.
+        in flight have responses.
         """
         raise NotImplementedError
 

@@ -74,9 +74,9 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
             return
         reply.add_done_callback(lambda done: self._on_done(call, done))
 
-    def _on_done(self, call: _Call, answer: "Future[Any]") -> None:
+    def _on_done(self, call: _Call, future: "Future[Any]") -> None:
         try:
-            result = answer.result()
+            result = future.result()
         except BackendUnavailable as error:
             self._call_finished()
             self.end(error)

@@ -24,7 +24,7 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _NAME: Final = "coordinator.v1.CoordinatorService"
-#: What one stream may have unanswered; the gateway bounds its own side too.
+#: Limit of the calls in flight on one stream; the gateway has a limit of its own.
 _STREAM_BYTES_MAX: Final = 16 << 20
 _STOPPING: Final = "the partition service is stopping"
 
@@ -41,7 +41,7 @@ class CoordinatorServicer:
         self._is_stopping = False
 
     def end_streams(self) -> None:
-        """The service is stopping: streams end once their calls in flight are answered."""
+        """The service is stopping: streams end once their calls in flight have replies."""
         self._is_stopping = True
         for stream in tuple(self._streams):
             stream.end(BackendUnavailable(_STOPPING))
@@ -89,8 +89,8 @@ class CoordinatorServicer:
             stream.end(BackendUnavailable(_STOPPING))
         self._streams.add(stream)
         try:
-            async for answers in stream.responses(requests):
-                yield answers
+            async for replies in stream.responses(requests):
+                yield replies
         finally:
             self._streams.discard(stream)
         if stream.failure is not None:

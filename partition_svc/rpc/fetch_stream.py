@@ -1,4 +1,4 @@
-"""One FetchStream: many fetches at a time, each answered when its data is there.
+"""One FetchStream: many fetches at a time, each with its response when the data is there.
 
 Responses that are ready share messages, and large ones leave in pieces by turns, so that the few
 bytes of one long poll do not wait behind megabytes of another. Batches are copied into a message

@@ -61,7 +61,7 @@ class PartitionServicer(PartitionServiceServicer):
         self._ending: BackendUnavailable | None = None
 
     def end_streams(self) -> None:
-        """Ends the streams of a stopping service, once their calls in flight are answered."""
+        """Ends the streams of a stopping service, once their calls in flight have responses."""
         self._ending = BackendUnavailable("the partition service is stopping")
         for stream in tuple(self._streams):
             stream.end(self._ending)

@@ -60,7 +60,7 @@ def run_action(
         console.report(if_interrupted)
         return _INTERRUPTED
     except BackendUnavailable as error:
-        console.report(f"no answer from the cluster of {options.metadata}: {error}")
+        console.report(f"the cluster of {options.metadata} does not respond: {error}")
     except CommandFailed as error:
         console.report(str(error))
     return 1

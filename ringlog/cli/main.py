@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 
+from ringlog import __version__
+
 _USAGE = """usage: ringlog COMMAND [--help] …
 
 commands:
@@ -48,7 +50,10 @@ def _store(arguments: Sequence[str]) -> int:
 
 
 def _standalone(arguments: Sequence[str]) -> int:
-    from ringlog.standalone import main as standalone
+    from common.runtime.runtime_tuning import importing_without_collections
+
+    with importing_without_collections():
+        from ringlog.standalone import main as standalone
 
     return standalone(arguments)
 
@@ -60,12 +65,10 @@ def _health(arguments: Sequence[str]) -> int:
 
 
 def _version(arguments: Sequence[str]) -> int:
-    from importlib.metadata import version
-
     if arguments:
         sys.stderr.write("ringlog version: takes no arguments\n")
         return 2
-    sys.stdout.write(f"ringlog {version('ringlog')}\n")
+    sys.stdout.write(f"ringlog {__version__}\n")
     return 0
 
 

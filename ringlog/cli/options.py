@@ -67,7 +67,7 @@ def _shared_options(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         type=_addresses,
         default=default,
         help="gRPC address of the metadata service or of `ringlog standalone`; several, with "
-        f"commas, of which one answers as the leader (default: ${_METADATA.environment_name}, "
+        f"commas, of which one is the leader (default: ${_METADATA.environment_name}, "
         f"now {default})",
     )
     shared.add_argument("--json", action="store_true", help="print one line of JSON")

@@ -1,4 +1,4 @@
-"""Brokers and clients for the tests in here: each test runs against both ways to run ringlog."""
+"""Fixtures: a broker of each deployment, and a client of each Python library."""
 
 import pytest
 
@@ -13,14 +13,14 @@ CLIENTS = (ConfluentClient(), AioClient(), PythonClient())
 
 @pytest.fixture(scope="session", params=DEPLOYMENTS)
 def broker(request, tmp_path_factory):
-    """A running broker, shared by all tests: each works on topics of its own."""
+    """A running broker, which all tests share; each test creates its own topics."""
     start, folder = DEPLOYMENTS[request.param], tmp_path_factory.mktemp(request.param)
     with start(folder, group_initial_rebalance_delay_ms="0") as deployment:
         yield deployment
 
 
 @pytest.fixture(autouse=True)
-def _broker_stays_up(request):
+def _assert_broker_keeps_running(request):
     broker = request.getfixturevalue("broker") if "broker" in request.fixturenames else None
     yield
     if broker is not None:
@@ -35,7 +35,7 @@ def raw(broker):
 
 @pytest.fixture
 def topic(raw):
-    """A new topic of one partition."""
+    """A new topic with one partition."""
     return raw.create_topic()
 
 

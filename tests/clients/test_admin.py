@@ -26,39 +26,42 @@ def name():
 @pytest.fixture
 def confluent(broker):
     admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
-    # librdkafka drops its bootstrap connection once it knows the brokers, and what was asked on
-    # it just then fails: let that be over before a test asks.
-    eventually(lambda: knows_the_cluster(admin), what="an admin client that is connected")
+    # librdkafka closes its bootstrap connection once it has the brokers, and requests that are in
+    # flight on it fail; so wait for that before a test sends requests.
+    eventually(lambda: has_brokers(admin), what="a connected admin client")
     return admin
 
 
-def knows_the_cluster(admin):
+def has_brokers(admin):
     try:
         return bool(admin.list_topics(timeout=WITHIN_S).brokers)
     except KafkaException:
         return False
 
 
-def wait(futures):
+def results_of(futures):
     return {key: future.result(WITHIN_S) for key, future in futures.items()}
 
 
-def create(admin, *topics, **options):
-    return wait(admin.create_topics(list(topics), request_timeout=WITHIN_S, **options))
+def create_topics(admin, *topics, **options):
+    return results_of(admin.create_topics(list(topics), request_timeout=WITHIN_S, **options))
 
 
 def test_confluent_creates_lists_and_deletes_a_topic(confluent, name):
-    create(confluent, NewTopic(name, num_partitions=5, replication_factor=1))
+    create_topics(confluent, NewTopic(name, num_partitions=5, replication_factor=1))
     listed = confluent.list_topics(timeout=WITHIN_S).topics[name]
     assert sorted(listed.partitions) == [0, 1, 2, 3, 4]
-    assert all(one.error is None and one.leader >= 0 for one in listed.partitions.values())
-    wait(confluent.delete_topics([name], request_timeout=WITHIN_S))
+    assert all(
+        partition.error is None and partition.leader >= 0
+        for partition in listed.partitions.values()
+    )
+    results_of(confluent.delete_topics([name], request_timeout=WITHIN_S))
     assert name not in confluent.list_topics(timeout=WITHIN_S).topics
 
 
 def test_confluent_describes_a_topic_with_its_id_and_leaders(confluent, name):
-    create(confluent, NewTopic(name, num_partitions=2, replication_factor=1))
-    described = wait(confluent.describe_topics(TopicCollection([name])))[name]
+    create_topics(confluent, NewTopic(name, num_partitions=2, replication_factor=1))
+    described = results_of(confluent.describe_topics(TopicCollection([name])))[name]
     assert [partition.id for partition in described.partitions] == [0, 1]
     assert str(described.topic_id)
     cluster = confluent.describe_cluster().result(WITHIN_S)
@@ -75,7 +78,7 @@ def test_confluent_describes_the_cluster(confluent, broker):
 
 
 @pytest.mark.parametrize(
-    ("topic", "code"),
+    ("make_topic", "code"),
     [
         pytest.param(lambda name: NewTopic(name, 1, 1), "TOPIC_ALREADY_EXISTS", id="twice"),
         pytest.param(
@@ -83,7 +86,7 @@ def test_confluent_describes_the_cluster(confluent, broker):
             "TOPIC_EXCEPTION",
             id="dot and underscore collide",
         ),
-        pytest.param(lambda _: NewTopic("a topic", 1, 1), "TOPIC_EXCEPTION", id="bad name"),
+        pytest.param(lambda _: NewTopic("a topic", 1, 1), "TOPIC_EXCEPTION", id="invalid name"),
         pytest.param(lambda _: NewTopic("x" * 250, 1, 1), "TOPIC_EXCEPTION", id="long name"),
         pytest.param(
             lambda name: NewTopic(name + "0", 0, 1), "INVALID_PARTITIONS", id="no partition"
@@ -101,45 +104,45 @@ def test_confluent_describes_the_cluster(confluent, broker):
         pytest.param(
             lambda name: NewTopic(name + "v", 1, 1, config={"retention.ms": "soon"}),
             "INVALID_CONFIG",
-            id="wrong value",
+            id="invalid value",
         ),
     ],
 )
-def test_a_topic_that_cannot_be_is_refused_with_the_right_error(confluent, name, topic, code):
+def test_an_invalid_topic_is_refused_with_the_right_error(confluent, name, make_topic, code):
     dotted = name.replace("-", ".")
-    asked = topic(dotted)
-    create(confluent, NewTopic(dotted, 1, 1))
+    invalid = make_topic(dotted)
+    create_topics(confluent, NewTopic(dotted, 1, 1))
     with pytest.raises(KafkaException) as refusal:
-        create(confluent, asked)
+        create_topics(confluent, invalid)
     assert code in refusal.value.args[0].name()
 
 
 def test_validate_only_creates_nothing(confluent, name):
-    create(confluent, NewTopic(name, 1, 1), validate_only=True)
+    create_topics(confluent, NewTopic(name, 1, 1), validate_only=True)
     assert name not in confluent.list_topics(timeout=WITHIN_S).topics
 
 
 def test_deleting_an_unknown_topic_is_refused(confluent, name):
     with pytest.raises(KafkaException) as refusal:
-        wait(confluent.delete_topics([name], request_timeout=WITHIN_S))
+        results_of(confluent.delete_topics([name], request_timeout=WITHIN_S))
     assert refusal.value.args[0].name() == "UNKNOWN_TOPIC_OR_PART"
 
 
 def test_a_recreated_topic_is_empty_and_has_another_id(confluent, raw, client, broker, name):
-    create(confluent, NewTopic(name, 1, 1))
+    create_topics(confluent, NewTopic(name, 1, 1))
     first_id = raw.topic_id(name)
     client.produce(broker.address, name, numbered(10))
-    wait(confluent.delete_topics([name], request_timeout=WITHIN_S))
-    create(confluent, NewTopic(name, 1, 1))
+    results_of(confluent.delete_topics([name], request_timeout=WITHIN_S))
+    create_topics(confluent, NewTopic(name, 1, 1))
     assert raw.topic_id(name) != first_id
     assert client.bounds(broker.address, name) == (0, 0)
     assert client.produce(broker.address, name, numbered(1)) == [0]
 
 
 def test_confluent_describes_topic_configs_with_their_sources(confluent, name):
-    create(confluent, NewTopic(name, 1, 1, config={"retention.ms": "1234567"}))
+    create_topics(confluent, NewTopic(name, 1, 1, config={"retention.ms": "1234567"}))
     resource = ConfigResource(ResourceType.TOPIC, name)
-    configs = wait(confluent.describe_configs([resource]))[resource]
+    configs = results_of(confluent.describe_configs([resource]))[resource]
     assert configs["retention.ms"].value == "1234567"
     assert configs["retention.ms"].source == 1  # DYNAMIC_TOPIC_CONFIG
     assert configs["retention.ms"].is_default is False
@@ -152,7 +155,7 @@ def test_confluent_describes_topic_configs_with_their_sources(confluent, name):
 def test_confluent_describes_broker_configs(confluent):
     node_id = str(confluent.describe_cluster().result(WITHIN_S).nodes[0].id)
     resource = ConfigResource(ResourceType.BROKER, node_id)
-    configs = wait(confluent.describe_configs([resource]))[resource]
+    configs = results_of(confluent.describe_configs([resource]))[resource]
     assert configs["message.max.bytes"].value == "1048588"
     assert configs["node.id"].value == node_id
     assert "auto.create.topics.enable" in configs
@@ -161,7 +164,7 @@ def test_confluent_describes_broker_configs(confluent):
 def test_configs_of_an_unknown_topic_are_refused(confluent, name):
     resource = ConfigResource(ResourceType.TOPIC, name)
     with pytest.raises(KafkaException) as refusal:
-        wait(confluent.describe_configs([resource]))
+        results_of(confluent.describe_configs([resource]))
     assert refusal.value.args[0].name() == "UNKNOWN_TOPIC_OR_PART"
 
 

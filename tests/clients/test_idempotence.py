@@ -1,4 +1,4 @@
-"""Idempotent producers whose connections are cut: no record twice, none lost, none out of order."""
+"""Idempotent producers whose connections are cut: records are stored once and in order."""
 
 import itertools
 
@@ -18,7 +18,7 @@ OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH = 45, 47
 
 @pytest.fixture(scope="module", params=DEPLOYMENTS)
 def broker(request, tmp_path_factory):
-    """A broker that clients reach through a proxy, and know by the proxy's address only."""
+    """A broker behind a proxy, whose address it advertises."""
     proxy = Proxy()
     settings = {"advertised_listeners": f"PLAINTEXT://{proxy.address}"}
     folder = tmp_path_factory.mktemp(f"proxied-{request.param}")
@@ -30,37 +30,37 @@ def broker(request, tmp_path_factory):
 
 
 @pytest.fixture
-def cutting(broker, raw, topic):
-    """Every second answer to a Produce is lost together with its connection, six times."""
-    answers = itertools.count(1)
+def lost_responses(broker, raw, topic):
+    """Cuts the connection at every second Produce response, six times; yields the lost ones."""
+    responses = itertools.count(1)
     identities = (topic.encode(), raw.topic_id(topic).bytes)
-    cut = []
+    lost = []
 
     def is_lost(chunk):
-        # Metadata names the topic too, and the broker's address beside it.
-        is_produce = any(one in chunk for one in identities) and b"127.0.0.1" not in chunk
-        if is_produce and next(answers) % 2 == 0 and len(cut) < 6:
-            cut.append(chunk)
+        # Metadata responses name the topic too, together with the broker's address.
+        is_produce = any(identity in chunk for identity in identities) and b"127.0.0.1" not in chunk
+        if is_produce and next(responses) % 2 == 0 and len(lost) < 6:
+            lost.append(chunk)
             return True
         return False
 
-    broker.proxy.cut_answer = is_lost
-    yield cut
-    broker.proxy.cut_answer = lambda _: False
+    broker.proxy.must_cut = is_lost
+    yield lost
+    broker.proxy.must_cut = lambda _: False
 
 
-def test_answers_lost_on_the_way_make_no_duplicates(client, broker, topic, cutting):
+def test_lost_responses_cause_no_duplicates(client, broker, topic, lost_responses):
     records = [Record(b"%d" % number + bytes(400_000)) for number in range(40)]
     client.produce(broker.proxy.address, topic, records, idempotent=True)
     with RawClient(broker.address) as direct:
         stored = batch_values(direct.fetch_all(topic))
     assert stored == [record.value for record in records]
-    assert len(cutting) == 6
+    assert len(lost_responses) == 6
 
 
 @pytest.fixture
-def producer(raw, topic):
-    """Sends numbered batches of two records with the sequence one asks for."""
+def send_batch(raw, topic):
+    """A function that sends a batch of two records with the given sequence."""
     identity = raw.init_producer_id()
 
     def send(sequence, *, epoch=identity.epoch, count=2):
@@ -70,52 +70,50 @@ def producer(raw, topic):
     return send
 
 
-def test_a_repeated_batch_is_answered_with_its_first_offset(producer, raw, topic):
-    assert [producer(sequence) for sequence in (0, 2, 4)] == [(0, 0), (0, 2), (0, 4)]
-    assert [producer(sequence) for sequence in (4, 0, 2)] == [(0, 4), (0, 0), (0, 2)]
+def test_a_repeated_batch_is_answered_with_its_first_offset(send_batch, raw, topic):
+    assert [send_batch(sequence) for sequence in (0, 2, 4)] == [(0, 0), (0, 2), (0, 4)]
+    assert [send_batch(sequence) for sequence in (4, 0, 2)] == [(0, 4), (0, 0), (0, 2)]
     assert raw.offset_at(topic, -1) == 6
 
 
-def test_the_last_five_batches_are_remembered_and_older_ones_refused(producer):
-    assert all(producer(2 * n) == (0, 2 * n) for n in range(7))
-    assert [producer(2 * n) for n in range(2, 7)] == [(0, 2 * n) for n in range(2, 7)]
-    error_code, _ = producer(0)
+def test_the_last_five_batches_are_recognised_and_older_ones_refused(send_batch):
+    assert all(send_batch(2 * n) == (0, 2 * n) for n in range(7))
+    assert [send_batch(2 * n) for n in range(2, 7)] == [(0, 2 * n) for n in range(2, 7)]
+    error_code, _ = send_batch(0)
     assert error_code in (46, OUT_OF_ORDER_SEQUENCE_NUMBER)
 
 
-def test_a_gap_in_the_sequence_is_refused_and_the_next_right_batch_accepted(producer):
-    assert producer(0) == (0, 0)
-    assert producer(4)[0] == OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert producer(2) == (0, 2)
+def test_a_gap_in_the_sequence_is_refused_and_the_next_sequence_accepted(send_batch):
+    assert send_batch(0) == (0, 0)
+    assert send_batch(4)[0] == OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert send_batch(2) == (0, 2)
 
 
-def test_an_older_epoch_is_refused_and_a_newer_one_starts_at_zero(producer):
-    assert producer(0, epoch=1) == (0, 0)
-    assert producer(2, epoch=0)[0] == INVALID_PRODUCER_EPOCH
-    assert producer(2, epoch=2)[0] == OUT_OF_ORDER_SEQUENCE_NUMBER
-    assert producer(0, epoch=2) == (0, 2)
+def test_an_older_epoch_is_refused_and_a_newer_one_starts_at_zero(send_batch):
+    assert send_batch(0, epoch=1) == (0, 0)
+    assert send_batch(2, epoch=0)[0] == INVALID_PRODUCER_EPOCH
+    assert send_batch(2, epoch=2)[0] == OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert send_batch(0, epoch=2) == (0, 2)
 
 
-def test_a_producer_that_a_partition_does_not_know_may_start_anywhere(producer):
-    assert producer(1000) == (0, 0)
-    assert producer(1002) == (0, 2)
+def test_a_producer_unknown_to_the_partition_may_start_at_any_sequence(send_batch):
+    assert send_batch(1000) == (0, 0)
+    assert send_batch(1002) == (0, 2)
 
 
-def test_sequences_wrap_around_after_the_largest_integer(producer):
-    assert producer(2**31 - 2) == (0, 0)
-    assert producer(0) == (0, 2)
+def test_sequences_wrap_around_after_the_largest_integer(send_batch):
+    assert send_batch(2**31 - 2) == (0, 0)
+    assert send_batch(0) == (0, 2)
 
 
-def test_every_producer_gets_an_id_of_its_own(raw):
+def test_every_producer_gets_a_unique_id(raw):
     ids = [raw.init_producer_id() for _ in range(2500)]
-    assert len({one.producer_id for one in ids}) == 2500
-    assert {one.epoch for one in ids} == {0}
+    assert len({identity.producer_id for identity in ids}) == 2500
+    assert {identity.epoch for identity in ids} == {0}
 
 
-def test_a_transactional_producer_of_librdkafka_fails_at_once(
-    broker,
-):
-    # An error that it takes for passing would be repeated until the time is up.
+def test_a_transactional_producer_of_librdkafka_fails_at_once(broker):
+    # After a retriable error librdkafka would retry until the timeout.
     producer = Producer({"bootstrap.servers": broker.proxy.address, "transactional.id": "mine"})
     with pytest.raises(KafkaException) as raised:
         producer.init_transactions(NEVER_S)

@@ -1,4 +1,4 @@
-"""kcat, the command line client that people reach for first."""
+"""kcat, the common command line client."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ def kcat(broker):
     need(KCAT, "kcat")
 
     def run(*arguments, lines=()):
-        done = subprocess.run(
+        completed = subprocess.run(
             [KCAT, "-b", broker.address, "-q", *arguments],
             input="\n".join(lines),
             capture_output=True,
@@ -27,8 +27,8 @@ def kcat(broker):
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     return run
 
@@ -41,12 +41,12 @@ def read_json(output):
 def test_produced_records_are_consumed_unchanged(codec, kcat, topic):
     kcat("-P", "-t", topic, "-p", "0", "-z", codec, "-K:", "-H", "kind=test", lines=LINES)
     messages = read_json(kcat("-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-J"))
-    assert [f"{one['key']}:{one['payload']}" for one in messages] == LINES
+    assert [f"{message['key']}:{message['payload']}" for message in messages] == LINES
     assert [message["offset"] for message in messages] == list(range(200))
     assert messages[0]["headers"] == ["kind", "test"]
 
 
-def test_it_reads_from_an_offset_and_the_last_few(kcat, topic):
+def test_kcat_reads_from_an_offset_and_from_the_end(kcat, topic):
     kcat("-P", "-t", topic, "-p", "0", lines=[str(n) for n in range(100)])
     assert kcat("-C", "-t", topic, "-p", "0", "-o", "90", "-e").split() == [
         str(n) for n in range(90, 100)
@@ -54,22 +54,22 @@ def test_it_reads_from_an_offset_and_the_last_few(kcat, topic):
     assert kcat("-C", "-t", topic, "-p", "0", "-o", "-3", "-e").split() == ["97", "98", "99"]
 
 
-def test_it_reads_from_a_time(kcat, client, broker, topic):
+def test_kcat_reads_from_a_timestamp(kcat, client, broker, topic):
     times = [1_700_000_000_000 + n * 1000 for n in range(10)]
     records = [Record(b"%d" % n, timestamp_ms=time) for n, time in enumerate(times)]
     client.produce(broker.address, topic, records)
-    found = kcat("-C", "-t", topic, "-p", "0", "-o", f"s@{times[6]}", "-e")
-    assert found.split() == ["6", "7", "8", "9"]
+    output = kcat("-C", "-t", topic, "-p", "0", "-o", f"s@{times[6]}", "-e")
+    assert output.split() == ["6", "7", "8", "9"]
     assert kcat("-Q", "-t", f"{topic}:0:{times[4]}").split() == [topic, "[0]", "offset", "4"]
 
 
-def test_it_lists_the_cluster(kcat, broker, topic):
+def test_kcat_lists_brokers_and_topics(kcat, broker, topic):
     listed = json.loads(kcat("-L", "-J", "-t", topic))
-    assert [one["name"] for one in listed["brokers"]] == [broker.address]
-    assert [one["topic"] for one in listed["topics"]] == [topic]
+    assert [listed_broker["name"] for listed_broker in listed["brokers"]] == [broker.address]
+    assert [listed_topic["topic"] for listed_topic in listed["topics"]] == [topic]
 
 
-def test_a_deleted_key_is_a_null_value(kcat, topic):
-    kcat("-P", "-t", topic, "-p", "0", "-K:", "-Z", lines=["gone:"])
+def test_a_tombstone_is_read_as_a_null_value(kcat, topic):
+    kcat("-P", "-t", topic, "-p", "0", "-K:", "-Z", lines=["deleted:"])
     (message,) = read_json(kcat("-C", "-t", topic, "-p", "0", "-e", "-J"))
-    assert (message["key"], message["payload"]) == ("gone", None)
+    assert (message["key"], message["payload"]) == ("deleted", None)

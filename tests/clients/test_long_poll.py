@@ -1,7 +1,7 @@
 """A waiting Fetch is answered by the append that satisfies it, not by its own timeout.
 
-The wait asked for is ten minutes and the answer is awaited for half a minute: only the append can
-bring it, however slow the machine is.
+The client requests a wait of ten minutes and waits half a minute for the response, so that only the
+append can cause it, however slow the machine is.
 """
 
 from kio.schema.errors import ErrorCode
@@ -14,59 +14,59 @@ from tests.support.wire.records import numbered
 
 
 def test_an_append_answers_a_waiting_fetch(broker, raw, topic):
-    with RawClient(broker.address) as waiting:
+    with RawClient(broker.address) as client:
         for offset in range(20):
-            send_fetch(waiting, topic, {0: offset})
+            send_fetch(client, topic, {0: offset})
             assert raw.produce(topic, record_batch(numbered(1))).base_offset == offset
-            answer = read_fetch(waiting)
-            assert int.from_bytes(answer[0][:8], "big") == offset
+            fetched = read_fetch(client)
+            assert int.from_bytes(fetched[0][:8], "big") == offset
 
 
 def test_the_first_partition_with_data_answers_for_all(broker, raw):
     topic = raw.create_topic(partitions=4)
-    with RawClient(broker.address) as waiting:
+    with RawClient(broker.address) as client:
         for round_number in range(5):
-            send_fetch(waiting, topic, {0: 0, 1: 0, 2: round_number, 3: 0})
+            send_fetch(client, topic, {0: 0, 1: 0, 2: round_number, 3: 0})
             raw.produce(topic, record_batch(numbered(1)), partition=2)
-            answer = read_fetch(waiting)
-            assert [partition for partition, data in answer.items() if data] == [2]
+            fetched = read_fetch(client)
+            assert [partition for partition, data in fetched.items() if data] == [2]
 
 
-def test_min_bytes_is_about_all_partitions_together(broker, raw):
+def test_min_bytes_counts_all_partitions_together(broker, raw):
     topic = raw.create_topic(partitions=2)
     batch = record_batch(numbered(1, size=1000))
-    with RawClient(broker.address) as waiting:
-        send_fetch(waiting, topic, {0: 0, 1: 0}, min_bytes=2 * len(batch))
+    with RawClient(broker.address) as client:
+        send_fetch(client, topic, {0: 0, 1: 0}, min_bytes=2 * len(batch))
         raw.produce(topic, batch, partition=0)
         raw.produce(topic, batch, partition=1)
-        answer = read_fetch(waiting)
-    assert {partition: len(data) for partition, data in answer.items()} == {
+        fetched = read_fetch(client)
+    assert {partition: len(data) for partition, data in fetched.items()} == {
         0: len(batch),
         1: len(batch),
     }
 
 
 def test_a_deleted_topic_ends_the_wait(broker, raw, topic):
-    with RawClient(broker.address) as waiting:
-        send_fetch(waiting, topic, {0: 0})
+    with RawClient(broker.address) as client:
+        send_fetch(client, topic, {0: 0})
         assert raw.delete_topic(topic) == 0
-        _, response = read_response(waiting.read_frame(), FETCH, 12)
-    gone = (ErrorCode.unknown_topic_or_partition, ErrorCode.not_leader_or_follower)
-    assert response.responses[0].partitions[0].error_code in gone
+        _, response = read_response(client.read_frame(), FETCH, 12)
+    expected = (ErrorCode.unknown_topic_or_partition, ErrorCode.not_leader_or_follower)
+    assert response.responses[0].partitions[0].error_code in expected
 
 
 def test_many_waiting_fetches_are_all_answered_by_one_append(broker, raw, topic):
-    waiting = [RawClient(broker.address) for _ in range(50)]
+    clients = [RawClient(broker.address) for _ in range(50)]
     try:
-        for one in waiting:
-            send_fetch(one, topic, {0: 0})
+        for client in clients:
+            send_fetch(client, topic, {0: 0})
         raw.produce(topic, record_batch(numbered(1)))
-        assert all(read_fetch(one)[0] for one in waiting)
+        assert all(read_fetch(client)[0] for client in clients)
     finally:
-        for one in waiting:
-            one.close()
+        for client in clients:
+            client.close()
 
 
-def test_a_wait_that_is_over_is_answered_with_nothing(raw, topic):
+def test_a_fetch_whose_wait_expires_is_answered_without_records(raw, topic):
     fetched = raw.fetch(topic, 0, max_wait_ms=50)
     assert (fetched.error_code, fetched.high_watermark, fetched.batches) == (0, 0, [])

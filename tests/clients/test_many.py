@@ -1,4 +1,4 @@
-"""Many at once: connections, partitions, producers and readers."""
+"""Many connections, partitions, producers and readers at a time."""
 
 import asyncio
 import threading
@@ -14,42 +14,43 @@ from tests.support.wire.kio_client import ask
 from tests.support.wire.records import numbered
 
 WITHIN_S = 60
+BATCH = record_batch(numbered(2))
 
 
 def test_200_connections_at_once_produce_and_fetch(broker, raw):
     topic = raw.create_topic(partitions=4)
     connections = [RawClient(broker.address) for _ in range(200)]
     try:
-        for number, one in enumerate(connections):
-            assert ask(one, API_VERSIONS, 0).error_code == 0
-            assert one.produce(topic, record_batch(numbered(2)), partition=number % 4)[0] == 0
-        for number, one in enumerate(connections):
-            fetched = one.fetch(topic, 0, partition=number % 4)
+        for number, connection in enumerate(connections):
+            assert ask(connection, API_VERSIONS, 0).error_code == 0
+            assert connection.produce(topic, BATCH, partition=number % 4)[0] == 0
+        for number, connection in enumerate(connections):
+            fetched = connection.fetch(topic, 0, partition=number % 4)
             assert fetched.offsets == list(range(100))
     finally:
-        for one in connections:
-            one.close()
+        for connection in connections:
+            connection.close()
 
 
-def test_20_producers_at_once_lose_and_mix_nothing(broker, raw):
-    """The ancestor lost acknowledged records here: offsets were read and written across waits."""
+def test_20_concurrent_producers_get_unique_ascending_offsets(broker, raw):
+    """Records are lost if an offset is read before an await and written after it."""
     topic = raw.create_topic()
-    offsets = [[] for _ in range(20)]
+    produced = [[] for _ in range(20)]
 
     def produce(number):
-        with RawClient(broker.address) as one:
+        with RawClient(broker.address) as producer:
             for n in range(25):
                 batch = record_batch(numbered(3, start=number * 1000 + n * 3))
-                offsets[number].append(one.produce(topic, batch))
+                produced[number].append(producer.produce(topic, batch))
 
     threads = [threading.Thread(target=produce, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=WITHIN_S)
-    answered = sorted(one.base_offset for own in offsets for one in own)
-    assert answered == list(range(0, 1500, 3))
-    assert all(own == sorted(own) and len(own) == 25 for own in offsets)
+    base_offsets = sorted(result.base_offset for results in produced for result in results)
+    assert base_offsets == list(range(0, 1500, 3))
+    assert all(results == sorted(results) and len(results) == 25 for results in produced)
     assert raw.offset_at(topic, LATEST) == 1500
 
 
@@ -72,28 +73,28 @@ def test_1000_partitions_are_created_produced_to_and_listed(broker, raw):
         )
     assert producer.flush(WITHIN_S) == 0
     assert errors == [None] * 1000
-    assert read_one_of_each(broker.address, topic) == {n: b"%d" % n for n in range(1000)}
+    assert read_first_values(broker.address, topic) == {n: b"%d" % n for n in range(1000)}
 
 
-def read_one_of_each(address, topic):
+def read_first_values(address, topic):
     async def read():
         targets = [TopicPartition(topic, partition) for partition in range(1000)]
-        found = {}
+        values = {}
         async with AIOKafkaConsumer(
             bootstrap_servers=address, group_id=None, auto_offset_reset="earliest"
         ) as consumer:
             consumer.assign(targets)
-            while len(found) < 1000:
+            while len(values) < 1000:
                 message = await consumer.getone()
-                assert message.partition not in found
-                found[message.partition] = message.value
-        return found
+                assert message.partition not in values
+                values[message.partition] = message.value
+        return values
 
     return asyncio.run(asyncio.wait_for(read(), WITHIN_S))
 
 
 def test_a_reader_follows_a_writer_record_by_record(broker, topic):
-    """Each record is written only when the one before was read: no polling interval between."""
+    """Produces each record after the one before was read, so that no polling interval can pass."""
     consumer = Consumer(
         {
             "bootstrap.servers": broker.address,
@@ -111,20 +112,20 @@ def test_a_reader_follows_a_writer_record_by_record(broker, topic):
             producer.produce(topic, b"%d" % number, partition=0)
             producer.poll(0)
             message = consumer.poll(WITHIN_S / 2)
-            assert message is not None, f"record {number} did not come"
+            assert message is not None, f"record {number} was not received"
             assert (message.error(), message.value()) == (None, b"%d" % number)
         assert producer.flush(WITHIN_S) == 0
     finally:
         consumer.close()
 
 
-def test_readers_see_one_gapless_log_while_writers_write(broker, topic):
+def test_a_reader_sees_no_gaps_while_writers_append(broker, topic):
     stop = threading.Event()
 
     def write():
-        with RawClient(broker.address) as one:
+        with RawClient(broker.address) as client:
             while not stop.is_set():
-                one.produce(topic, record_batch(numbered(5)))
+                client.produce(topic, record_batch(numbered(5)))
 
     writers = [threading.Thread(target=write) for _ in range(3)]
     for writer in writers:

@@ -1,4 +1,4 @@
-"""Every current client produces and consumes: codecs, keys, headers, nulls, times, sizes."""
+"""Produce and consume with every client: codecs, keys, headers, nulls, times, sizes."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.clients.raw_client import now_ms
 from tests.support.wire.batches import CODECS
 from tests.support.wire.records import Header, Record, numbered
 
-#: Two hours old, so that no clock difference makes it a time of the future.
+#: Two hours ago, so that it is not in the future whatever the clocks differ by.
 NOW_MS = now_ms() - 7_200_000
 
 ASSORTED = [
@@ -26,7 +26,7 @@ def offsets_and_records(reads):
 
 
 @pytest.mark.parametrize("codec", ALL_CODECS)
-def test_every_client_reads_what_a_client_wrote(client, codec, broker, topic):
+def test_every_client_reads_the_records_of_each_client(client, codec, broker, topic):
     offsets = client.produce(broker.address, topic, ASSORTED, codec=codec)
     assert offsets == list(range(len(ASSORTED)))
     for reader in CLIENTS:
@@ -36,10 +36,10 @@ def test_every_client_reads_what_a_client_wrote(client, codec, broker, topic):
 
 @pytest.mark.parametrize("codec", ALL_CODECS)
 def test_batches_are_stored_in_the_codec_of_the_producer(client, codec, broker, raw, topic):
-    # librdkafka believes in LZ4 where a broker has FindCoordinator (rdkafka_feature.c).
+    # librdkafka uses LZ4 only if the broker has FindCoordinator (rdkafka_feature.c).
     client.produce(broker.address, topic, [Record(b"compressible " * 200)] * 20, codec=codec)
-    stored = {batch[22] & 0x07 for batch in raw.fetch_all(topic)}
-    assert stored == {CODECS[codec]}
+    codecs = {batch[22] & 0x07 for batch in raw.fetch_all(topic)}
+    assert codecs == {CODECS[codec]}
 
 
 @pytest.mark.parametrize("offset", [0, 1, 57, 98, 99])
@@ -52,18 +52,18 @@ def test_a_client_starts_at_any_offset(client, offset, broker, topic):
     ]
 
 
-def test_a_client_finds_the_first_record_of_a_time(client, broker, topic):
+def test_a_client_finds_the_first_record_by_timestamp(client, broker, topic):
     times = [NOW_MS, NOW_MS + 1000, NOW_MS + 500, NOW_MS + 2000]
     records = [Record(b"x", timestamp_ms=time) for time in times]
     for record in records:
         client.produce(broker.address, topic, [record])
-    asked = [NOW_MS - 5, NOW_MS, NOW_MS + 1, NOW_MS + 1000, NOW_MS + 1001, NOW_MS + 2000]
-    found = [client.offset_for_time(broker.address, topic, time) for time in asked]
+    timestamps = [NOW_MS - 5, NOW_MS, NOW_MS + 1, NOW_MS + 1000, NOW_MS + 1001, NOW_MS + 2000]
+    found = [client.offset_for_time(broker.address, topic, time) for time in timestamps]
     assert found == [0, 0, 1, 1, 3, 3]
     assert client.offset_for_time(broker.address, topic, NOW_MS + 2001) is None
 
 
-def test_a_time_within_a_batch_finds_the_record_and_not_the_batch(client, broker, topic):
+def test_a_timestamp_within_a_batch_finds_the_record(client, broker, topic):
     records = [Record(b"x", timestamp_ms=NOW_MS + n * 10) for n in range(20)]
     client.produce(broker.address, topic, records, codec="zstd")
     assert client.offset_for_time(broker.address, topic, NOW_MS + 95) == 10
@@ -76,7 +76,7 @@ def test_a_client_sees_the_first_and_the_next_offset(client, broker, topic):
 
 
 @pytest.mark.parametrize("acks", [0, 1, -1], ids=["acks=0", "acks=1", "acks=all"])
-def test_every_kind_of_acknowledgement_stores_the_records_in_order(client, acks, broker, topic):
+def test_records_are_stored_in_order_with_each_acks_setting(client, acks, broker, topic):
     records = numbered(500)
     offsets = client.produce(broker.address, topic, records, acks=acks)
     assert offsets == ([-1] * 500 if acks == 0 else list(range(500)))
@@ -85,16 +85,14 @@ def test_every_kind_of_acknowledgement_stores_the_records_in_order(client, acks,
 
 
 @pytest.mark.parametrize("codec", ["none", "lz4"])
-def test_messages_of_900_kilobytes_come_back_whole(client, codec, broker, topic):
+def test_records_of_900_kilobytes_are_read_unchanged(client, codec, broker, topic):
     records = [Record(bytes([n]) * 900_000) for n in range(4)]
     client.produce(broker.address, topic, records, codec=codec)
     reads = client.consume(broker.address, topic, count=4)
     assert [read.value for read in reads] == [record.value for record in records]
 
 
-def test_a_message_larger_than_the_topic_takes_is_refused_and_leaves_no_trace(
-    client, broker, topic
-):
+def test_a_record_over_the_size_limit_is_refused_and_takes_no_offset(client, broker, topic):
     with pytest.raises(Exception, match=r"(?i)message.*size|too.?large"):
         client.produce(broker.address, topic, [Record(bytes(1_100_000))])
     assert client.produce(broker.address, topic, [Record(b"next")]) == [0]
@@ -107,7 +105,7 @@ def test_a_topic_may_allow_larger_messages(client, broker, raw):
     assert [read.value for read in client.consume(broker.address, topic, count=1)] == [large.value]
 
 
-def test_idempotent_producing_is_like_any_other(client, broker, topic):
+def test_idempotent_producers_get_ascending_offsets(client, broker, topic):
     records = numbered(300)
     offsets = client.produce(broker.address, topic, records, idempotent=True)
     assert offsets == list(range(300))
@@ -115,7 +113,7 @@ def test_idempotent_producing_is_like_any_other(client, broker, topic):
     assert [read.value for read in reads] == [record.value for record in records]
 
 
-def test_a_log_append_time_topic_stamps_every_record(client, broker, raw):
+def test_a_log_append_time_topic_timestamps_every_record(client, broker, raw):
     topic = raw.create_topic(configs={"message.timestamp.type": "LogAppendTime"})
     before_ms = now_ms()
     client.produce(broker.address, topic, [Record(b"x", timestamp_ms=NOW_MS)] * 5, codec="gzip")
@@ -125,7 +123,7 @@ def test_a_log_append_time_topic_stamps_every_record(client, broker, raw):
     assert client.offset_for_time(broker.address, topic, before_ms) == 0
 
 
-def test_partitions_are_logs_of_their_own(client, broker, raw):
+def test_partitions_have_separate_offsets(client, broker, raw):
     topic = raw.create_topic(partitions=3)
     for partition in range(3):
         records = [Record(b"%d-%d" % (partition, n)) for n in range(partition + 1)]

@@ -1,4 +1,4 @@
-"""Clients that send their rack connect to the gateway there, with the real libraries' own logic."""
+"""Clients that send their rack read from the gateway in it, by the logic of the real libraries."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 PARTITIONS = 4
 RECORDS = 40
-NEAR, FAR = 1, 0  # node ids: the gateway in the clients' rack, and the other one
+NEAR, FAR = 1, 0  # node ids: the gateway in the rack of the clients, and the other one
 
 
 @pytest.fixture(scope="module")
@@ -35,36 +35,38 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def topic(cluster):
-    """Records in every partition, of which both gateways lead two."""
+    """A topic with records in every partition; each gateway leads some of the partitions."""
     with RawClient(cluster.kafka_address("gateway-0")) as raw:
         name = raw.create_topic(partitions=PARTITIONS)
     producer = Producer({"bootstrap.servers": cluster.bootstrap})
     for number in range(RECORDS):
         producer.produce(name, b"%d" % number, partition=number % PARTITIONS)
     assert producer.flush(30) == 0
-    assert leaders(cluster, name) == {NEAR, FAR}
+    assert list_leaders(cluster, name) == {NEAR, FAR}
     return name
 
 
-def leaders(cluster, topic, client_id="a client"):
+def list_leaders(cluster, topic, client_id="a client"):
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "client.id": client_id})
     partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
-    return {one.leader for one in partitions.values()}
+    return {partition.leader for partition in partitions.values()}
 
 
-def test_a_client_id_that_tells_a_rack_makes_the_gateway_there_lead(cluster, topic):
-    assert leaders(cluster, topic, "app,rack=near") == {NEAR}
-    assert leaders(cluster, topic, "app,rack=far") == {FAR}
-    assert leaders(cluster, topic, "app,rack=nowhere") == {NEAR, FAR}
+def test_a_client_id_with_a_rack_makes_the_gateway_in_that_rack_lead(cluster, topic):
+    assert list_leaders(cluster, topic, "app,rack=near") == {NEAR}
+    assert list_leaders(cluster, topic, "app,rack=far") == {FAR}
+    assert list_leaders(cluster, topic, "app,rack=nowhere") == {NEAR, FAR}
 
 
-def test_confluents_consumer_reads_from_its_rack_and_survives_its_gateway(cluster, topic):
-    asked: dict[int, int] = {}
+def test_confluents_consumer_reads_from_its_rack_and_continues_with_new_records(cluster, topic):
+    brokers: dict[int, int] = {}
 
-    def statistics(text):
-        statistics = json.loads(text)["topics"].get(topic, {"partitions": {}})["partitions"]
-        asked.update(
-            (int(number), one["broker"]) for number, one in statistics.items() if number != "-1"
+    def on_statistics(text):
+        partitions = json.loads(text)["topics"].get(topic, {"partitions": {}})["partitions"]
+        brokers.update(
+            (int(number), statistics["broker"])
+            for number, statistics in partitions.items()
+            if number != "-1"
         )
 
     consumer = Consumer(
@@ -74,28 +76,30 @@ def test_confluents_consumer_reads_from_its_rack_and_survives_its_gateway(cluste
             "enable.auto.commit": False,
             "client.rack": "near",
             "statistics.interval.ms": 50,
-            "stats_cb": statistics,
+            "stats_cb": on_statistics,
         }
     )
     try:
         consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-        assert _values(consumer, RECORDS) == sorted(b"%d" % number for number in range(RECORDS))
-        eventually(lambda: consumer.poll(0.05) or list(asked.values()) == [NEAR] * PARTITIONS)
-        more = Producer({"bootstrap.servers": cluster.bootstrap})
+        assert _read_values(consumer, RECORDS) == sorted(
+            b"%d" % number for number in range(RECORDS)
+        )
+        eventually(lambda: consumer.poll(0.05) or list(brokers.values()) == [NEAR] * PARTITIONS)
+        producer = Producer({"bootstrap.servers": cluster.bootstrap})
         for number in range(PARTITIONS):
-            more.produce(topic, b"more", partition=number)
-        assert more.flush(30) == 0
-        assert _values(consumer, PARTITIONS) == [b"more"] * PARTITIONS
-        assert set(asked.values()) == {NEAR}
+            producer.produce(topic, b"more", partition=number)
+        assert producer.flush(30) == 0
+        assert _read_values(consumer, PARTITIONS) == [b"more"] * PARTITIONS
+        assert set(brokers.values()) == {NEAR}
     finally:
         consumer.close()
 
 
-def _values(consumer, count):
-    return sorted(one.value() for one in consumer.consume(count, timeout=60))
+def _read_values(consumer, count):
+    return sorted(message.value() for message in consumer.consume(count, timeout=60))
 
 
-def test_aiokafka_reads_everything_from_its_rack(cluster, topic):
+def test_aiokafka_reads_all_records_from_its_rack(cluster, topic):
     async def read():
         consumer = AIOKafkaConsumer(
             topic,
@@ -109,7 +113,7 @@ def test_aiokafka_reads_everything_from_its_rack(cluster, topic):
     assert asyncio.run(read()) <= {b"%d" % number for number in range(RECORDS)} | {b"more"}
 
 
-def test_kafka_python_reads_everything_from_its_rack(cluster, topic):
+def test_kafka_python_reads_all_records_from_its_rack(cluster, topic):
     consumer = KafkaConsumer(
         bootstrap_servers=cluster.bootstrap.split(","),
         client_rack="near",
@@ -118,7 +122,7 @@ def test_kafka_python_reads_everything_from_its_rack(cluster, topic):
     )
     try:
         consumer.assign([PythonTopicPartition(topic, number) for number in range(PARTITIONS)])
-        found = [next(consumer).value for _ in range(RECORDS)]
+        values = [next(consumer).value for _ in range(RECORDS)]
     finally:
         consumer.close()
-    assert len(found) == RECORDS
+    assert len(values) == RECORDS

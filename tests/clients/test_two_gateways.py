@@ -1,6 +1,6 @@
-"""Two gateways are one cluster: what one has answered, the other knows already.
+"""Two gateways of one cluster: a change that one has acknowledged is visible through the other.
 
-No client here tries anything twice: raw requests, and librdkafka with its retries turned off.
+No client here retries: tests use raw requests, and librdkafka with retries turned off.
 """
 
 import pytest
@@ -31,23 +31,23 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def gateways(cluster):
-    """A connection to each of the two."""
+    """Connections to the two gateways."""
     first, second = map(cluster.kafka_address, cluster.gateways)
-    with RawClient(first) as one, RawClient(second) as other:
-        yield one, other
+    with RawClient(first) as first_client, RawClient(second) as second_client:
+        yield first_client, second_client
 
 
-def test_a_topic_made_through_one_is_written_to_through_the_other_at_once(gateways):
+def test_a_topic_created_through_one_gateway_accepts_appends_through_the_other_at_once(gateways):
     for number in range(TOPICS):
-        here, there = gateways if number % 2 else reversed(gateways)
-        topic = here.create_topic(partitions=2)
-        assert there.produce(topic, BATCH, partition=number % 2) == (0, 0)
+        first, second = gateways if number % 2 else reversed(gateways)
+        topic = first.create_topic(partitions=2)
+        assert second.produce(topic, BATCH, partition=number % 2) == (0, 0)
 
 
-def test_so_are_topics_that_were_made_by_one_request(gateways):
-    here, there = gateways
+def test_topics_created_by_one_request_accept_appends_through_the_other_at_once(gateways):
+    first, second = gateways
     names = [f"together-{number}" for number in range(TOPICS)]
-    asked = [
+    topics = [
         {
             "name": name,
             "num_partitions": 1,
@@ -57,47 +57,47 @@ def test_so_are_topics_that_were_made_by_one_request(gateways):
         }
         for name in names
     ]
-    values = {"topics": asked, "timeout": ADMIN_TIMEOUT_MS, "validate_only": False}
-    created = ask(here, CREATE_TOPICS, 7, values).topics
-    assert {one.error_code for one in created} == {0}
-    assert [there.produce(name, BATCH) for name in names] == [(0, 0)] * TOPICS
+    values = {"topics": topics, "timeout": ADMIN_TIMEOUT_MS, "validate_only": False}
+    created = ask(first, CREATE_TOPICS, 7, values).topics
+    assert {topic.error_code for topic in created} == {0}
+    assert [second.produce(name, BATCH) for name in names] == [(0, 0)] * TOPICS
 
 
-def test_a_topic_deleted_by_one_gateway_is_gone_from_the_other(gateways):
-    here, there = gateways
+def test_a_topic_deleted_through_one_gateway_is_unknown_to_the_other(gateways):
+    first, second = gateways
     for _ in range(50):
-        topic = here.create_topic()
-        assert there.produce(topic, BATCH) == (0, 0)
-        assert here.delete_topic(topic) == 0
-        assert there.produce(topic, BATCH).error_code == UNKNOWN_TOPIC_OR_PARTITION
-        assert there.metadata(topic).topics[0].error_code == UNKNOWN_TOPIC_OR_PARTITION
+        topic = first.create_topic()
+        assert second.produce(topic, BATCH) == (0, 0)
+        assert first.delete_topic(topic) == 0
+        assert second.produce(topic, BATCH).error_code == UNKNOWN_TOPIC_OR_PARTITION
+        assert second.metadata(topic).topics[0].error_code == UNKNOWN_TOPIC_OR_PARTITION
 
 
-def test_a_record_written_by_one_client_is_read_by_the_other(gateways):
-    here, there = gateways
-    topic = here.create_topic()
+def test_a_record_appended_through_one_gateway_is_read_through_the_other(gateways):
+    first, second = gateways
+    topic = first.create_topic()
     for number in range(50):
-        assert here.produce(topic, BATCH) == (0, number)
-        assert there.fetch(topic, number).offsets == [number]
+        assert first.produce(topic, BATCH) == (0, number)
+        assert second.fetch(topic, number).offsets == [number]
 
 
-def test_librdkafka_without_retries_finds_every_new_topic_behind_the_other(cluster, gateways):
-    here, _ = gateways
+def test_librdkafka_without_retries_finds_every_topic_created_through_the_other(cluster, gateways):
+    first, _ = gateways
     errors = []
     producer = Producer(
         {
-            # One gateway to ask; it names both as leaders.
+            # The bootstrap gateway, whose metadata names both as leaders.
             "bootstrap.servers": cluster.kafka_address(cluster.gateways[1]),
             "retries": 0,
             "topic.metadata.refresh.interval.ms": -1,
-            # Unknown is unknown: not asked for again until it appears.
+            # An unknown topic is an error at once, without retries until it appears.
             "topic.metadata.propagation.max.ms": 0,
             "linger.ms": 0,
             "log_level": 0,
         }
     )
     for _ in range(50):
-        topic = here.create_topic(partitions=2)
+        topic = first.create_topic(partitions=2)
         for partition in range(2):
             producer.produce(
                 topic, b"x", partition=partition, on_delivery=lambda error, _: errors.append(error)
@@ -108,9 +108,9 @@ def test_librdkafka_without_retries_finds_every_new_topic_behind_the_other(clust
     assert len(errors) == 100
 
 
-def test_every_group_is_listed_by_one_of_them_and_once_by_clients(cluster, gateways):
-    here, _ = gateways
-    topic = here.create_topic()
+def test_every_group_is_listed_by_one_gateway_and_once_by_clients(cluster, gateways):
+    first, _ = gateways
+    topic = first.create_topic()
     names = {f"listed-{number}" for number in range(20)}
     for name in names:
         partition = {
@@ -126,15 +126,15 @@ def test_every_group_is_listed_by_one_of_them_and_once_by_clients(cluster, gatew
             "group_instance_id": None,
             "topics": [{"name": topic, "partitions": [partition]}],
         }
-        (answer,) = ask(here, OFFSET_COMMIT, 8, values).topics
-        assert answer.partitions[0].error_code == 0
-    asked = {"states_filter": [], "types_filter": []}
+        (response,) = ask(first, OFFSET_COMMIT, 8, values).topics
+        assert response.partitions[0].error_code == 0
+    values = {"states_filter": [], "types_filter": []}
     listed = [
-        {group.group_id for group in ask(gateway, LIST_GROUPS, 5, asked).groups} & names
+        {group.group_id for group in ask(gateway, LIST_GROUPS, 5, values).groups} & names
         for gateway in gateways
     ]
     assert all(listed)
     assert (listed[0] | listed[1], listed[0] & listed[1]) == (names, set())
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
-    found = admin.list_consumer_groups().result(WITHIN_S).valid
-    assert sorted(one.group_id for one in found if one.group_id in names) == sorted(names)
+    groups = admin.list_consumer_groups().result(WITHIN_S).valid
+    assert sorted(group.group_id for group in groups if group.group_id in names) == sorted(names)

@@ -125,7 +125,7 @@ class MetadataContract:
         async with watching(metadata, gateway(0)) as watch:
             async with following(metadata, gateway(1)):
                 await change_with(watch, lambda change: gateway(1) in change.gateways)
-            await change_with(watch, lambda change: 1 in change.gateways_gone)
+            await change_with(watch, lambda change: 1 in change.removed_gateways)
 
     @in_cluster
     async def test_a_partition_service_that_left_stays_in_the_view_with_its_address(self, metadata):

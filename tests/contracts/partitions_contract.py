@@ -38,12 +38,12 @@ from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
+    append_separately,
     base_offset,
     batch,
     batches_of,
     content,
     fetch,
-    one_by_one,
     query,
     read_everything,
     topic,
@@ -105,7 +105,7 @@ class PartitionsContract(ValidationContract):
     def test_appends_are_stored_in_the_order_of_the_calls(self, run):
         async def test(logs: Partitions) -> None:
             sent = [batch(start=number) for number in range(50)]
-            results = await one_by_one(logs, sent)
+            results = await append_separately(logs, sent)
             assert [result.base_offset for result in results] == list(range(50))
             assert list(map(content, await read_everything(logs))) == list(map(content, sent))
 

@@ -1,4 +1,4 @@
-"""Wall clocks that jump for hours while the services run under load: no client notices.
+"""Wall clocks that jump for hours while the services run under load, without effect on clients.
 
 Each process has a wall clock of its own (`tests/support/processes/moved_clock.py`), so that clocks
 differ between services too. Sessions, leases and waits are measured by the monotonic clock.
@@ -21,9 +21,9 @@ from tests.support.clients.raw_members import (
     RawConnection,
     RawMember,
     commit,
-    committed,
+    fetch_committed,
 )
-from tests.support.groups.expiring_offsets import commit_for
+from tests.support.groups.expiring_offsets import commit_with_retention
 from tests.support.processes.deployments import standalone, three_processes
 from tests.support.processes.moved_clock import LOG_APPEND_TIME, append_stamped, with_clocks
 from tests.support.waiting import eventually
@@ -35,7 +35,7 @@ NONE = 0
 HOUR_MS = 3_600_000
 NEAR_MS = 60_000
 PARTITIONS = 2
-#: Whatever expires is looked at many times in each jump.
+#: Checks of expiry run many times between two jumps.
 SETTINGS = {
     "offsets_topic_num_partitions": "1",
     "group_initial_rebalance_delay_ms": "0",
@@ -56,30 +56,33 @@ CASES = [
 ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
-def written_ms(line):
-    """Time that the writing process put on a log line."""
+def parse_log_time_ms(line):
+    """Returns the timestamp of a log line, by the clock of the process that wrote it."""
     return datetime.fromisoformat(line[:23].replace(",", ".")).timestamp() * 1000
 
 
-def assert_moved(broker, clocks, raw, stamped):
-    """Each process reads its own clock now: shown by a timestamp, and by lines of the logs."""
+def assert_clocks_moved(broker, clocks, raw, append_time_topic):
+    """Asserts that each process uses its own clock, by a record's timestamp and by log lines."""
     storage = broker.storage.name
-    assert abs(append_stamped(raw, stamped) - clocks[storage].now_ms()) < NEAR_MS
+    assert abs(append_stamped(raw, append_time_topic) - clocks[storage].now_ms()) < NEAR_MS
     topic = raw.create_topic()
-    with RawClient(broker.address) as other:
-        other.send_bytes(b"\xff\xff\xff\xff")
-        other.wait_until_closed()
-        _, port = other.socket.getsockname()
-    says = (broker.names[0], f"created .*{topic}"), (broker.gateway.name, f"closing .*:{port}:")
-    for name, pattern in says:
+    with RawClient(broker.address) as invalid_client:
+        invalid_client.send_bytes(b"\xff\xff\xff\xff")
+        invalid_client.wait_until_closed()
+        _, port = invalid_client.socket.getsockname()
+    patterns = (
+        (broker.names[0], f"created .*{topic}"),
+        (broker.gateway.name, f"closing .*:{port}:"),
+    )
+    for name, pattern in patterns:
         line = broker.processes[name].wait_for_line(pattern)
-        assert abs(written_ms(line) - clocks[name].now_ms()) < NEAR_MS, line
+        assert abs(parse_log_time_ms(line) - clocks[name].now_ms()) < NEAR_MS, line
 
 
 class QuietMembers:
-    """One silent member of each protocol while clocks jump, and a commit without a member.
+    """One idle member of each protocol while clocks jump, and a commit of a group without members.
 
-    All groups have one coordinator, so any deadline that passes has it look at those of all.
+    All groups have the same coordinator, which at each deadline checks the deadlines of all groups.
     """
 
     def __init__(self, broker, topic, raw):
@@ -90,20 +93,24 @@ class QuietMembers:
         self._connection = RawConnection(self._address)
         assert self._run(self._classic.join())
         self._run(self._consumer.heartbeat())
-        assert self._run(commit(self._connection, "nobody", topic, {0: 7})) == NONE
+        assert self._run(commit(self._connection, "no members", topic, {0: 7})) == NONE
         self._rounds = 0
 
     def check(self):
-        """After a jump: a session of one second ends, offsets that expire go, all others stay."""
+        """Checks after a jump that short sessions and offsets expire, and no others."""
         self._rounds += 1
-        self._let_a_session_end(f"short {self._rounds}")
+        self._wait_until_session_expires(f"short {self._rounds}")
         assert self._run(self._classic.heartbeat()) == NONE
         self._run(self._consumer.heartbeat())
         assert set(self._consumer.codes) == {NONE}
-        commit_for(self._raw, self._topic, "an hour", 7, retention_ms=HOUR_MS)
-        commit_for(self._raw, self._topic, "no time", 7, retention_ms=0)
-        eventually(lambda: not self._committed("no time"), what="an offset that expires")
-        assert self._committed("an hour") == self._committed("nobody") == {(self._topic, 0): 7}
+        commit_with_retention(self._raw, self._topic, "an hour", 7, retention_ms=HOUR_MS)
+        commit_with_retention(self._raw, self._topic, "no retention", 7, retention_ms=0)
+        eventually(lambda: not self._fetch_offsets("no retention"), what="an offset that expires")
+        assert (
+            self._fetch_offsets("an hour")
+            == self._fetch_offsets("no members")
+            == {(self._topic, 0): 7}
+        )
 
     def close(self):
         self._connection.close()
@@ -111,38 +118,36 @@ class QuietMembers:
         self._consumer.close()
         self._runner.close()
 
-    def _let_a_session_end(self, group):
+    def _wait_until_session_expires(self, group):
         member = self._member(group, session_timeout_ms=1_000)
         assert self._run(member.join())
-        asked = {"states_filter": ["Stable"], "types_filter": []}
+        values = {"states_filter": ["Stable"], "types_filter": []}
 
-        def has_ended():
-            listed = ask(self._raw, LIST_GROUPS, 5, asked).groups
-            return group not in {one.group_id for one in listed}
+        def has_expired():
+            groups = ask(self._raw, LIST_GROUPS, 5, values).groups
+            return group not in {listed.group_id for listed in groups}
 
-        eventually(has_ended, what="the end of a session")
+        eventually(has_expired, what="the end of a session")
         member.connection.close()
 
-    def _member(self, group, **more):
-        return RawMember(self._address, group, Generations(), partitions=1, **more)
+    def _member(self, group, **options):
+        return RawMember(self._address, group, Generations(), partitions=1, **options)
 
-    def _committed(self, group):
-        return self._run(committed(self._connection, group))
+    def _fetch_offsets(self, group):
+        return self._run(fetch_committed(self._connection, group))
 
     def _run(self, coroutine):
         return self._runner.run(coroutine)
 
 
 @pytest.mark.parametrize(("deployment", "jumps"), CASES)
-def test_clocks_that_jump_for_hours_under_load_are_noticed_by_no_client(
-    deployment, jumps, tmp_path
-):
+def test_clock_jumps_of_hours_under_load_do_not_affect_clients(deployment, jumps, tmp_path):
     broker = deployment(tmp_path, **SETTINGS)
     clocks = with_clocks(broker, tmp_path)
     with ExitStack() as stack:
         stack.enter_context(broker)
         raw = stack.enter_context(RawClient(broker.address))
-        stamped = raw.create_topic(configs=LOG_APPEND_TIME)
+        append_time_topic = raw.create_topic(configs=LOG_APPEND_TIME)
         topic = raw.create_topic(partitions=PARTITIONS, configs=ANY_TIME)
         quiet = QuietMembers(broker, topic, raw)
         stack.callback(quiet.close)
@@ -152,7 +157,7 @@ def test_clocks_that_jump_for_hours_under_load_are_noticed_by_no_client(
             for kind in (ConfluentMember, CoordinatedMember)
         ]
         for hours in jumps:
-            # Everybody is at work before the next jump.
+            # All producers and members make progress before the next jump.
             load.wait_for_acknowledged(20)
             read = [len(member.read) for member in members]
             eventually(
@@ -160,19 +165,21 @@ def test_clocks_that_jump_for_hours_under_load_are_noticed_by_no_client(
                 within_s=60,
                 what="members that read",
             )
-            for clock, one in zip(clocks.values(), hours, strict=False):
-                clock.move_to(one)
-            assert_moved(broker, clocks, raw, stamped)
+            for clock, offset_hours in zip(clocks.values(), hours, strict=False):
+                clock.move_to(offset_hours)
+            assert_clocks_moved(broker, clocks, raw, append_time_topic)
             quiet.check()
         verdict = load.finish()
         verdict.assert_clean(unnoticed=True)
         assert [member.assignments for member in members] == [1, 1]
         broker.assert_running()
-        wrong = [p.lines_with("no message for|was paused|ERROR") for p in broker.processes.values()]
-        assert not any(wrong), wrong
+        errors = [
+            p.lines_with("no message for|was paused|ERROR") for p in broker.processes.values()
+        ]
+        assert not any(errors), errors
 
 
-def test_a_service_that_falls_silent_is_noticed_although_the_clock_goes_back(tmp_path):
+def test_a_silent_service_is_declared_dead_although_the_clock_goes_back(tmp_path):
     broker = three_processes(tmp_path, broker_session_timeout_ms="2000")
     clock = with_clocks(broker, tmp_path)["metadata"]
     with broker:

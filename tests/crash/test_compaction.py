@@ -1,7 +1,7 @@
 """SIGKILL at each step of compaction, while records come in.
 
-The process kills itself where it gets there. Then the log says what it said: the last acknowledged
-record of each key, tombstones among them, where it was; and the next process finishes.
+The process kills itself at the step. Afterwards the log still has the last acknowledged record of
+each key, tombstones included, at its offset; and the next process completes the compaction.
 """
 
 import signal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = {
     "log_cleaner_backoff_ms": "20",
-    # So that generations end, and space is given back.
+    # Small generations, so that some end and their space is reclaimed.
     "log_flush_bytes": str(1 << 20),
 }
 CONFIGS = {
@@ -34,26 +34,26 @@ BATCHES_MAX = 2_000
 PLACES = (*CLEANING, "reclaim.note")
 
 
-def pairs_of(number):
-    """Three records; every tenth is a tombstone."""
+def make_pairs(number):
+    """Returns keys and values of three records; every tenth is a tombstone."""
     return [
         (b"%d" % (n % KEYS), None if n % 10 == 0 else b"%d." % n * 5000)
         for n in range(3 * number, 3 * number + 3)
     ]
 
 
-def batch_of(pairs):
+def make_batch(pairs):
     return record_batch([Record(value, key) for key, value in pairs])
 
 
 def produce_until_killed(raw, topic):
-    """Acknowledged records by offset, and those whose outcome is unknown."""
+    """Returns the acknowledged records by offset, and those whose outcome is unknown."""
     acknowledged = {}
     for number in count():
         assert number < BATCHES_MAX, "no process was killed"
-        pairs = pairs_of(number)
+        pairs = make_pairs(number)
         try:
-            produced = raw.produce(topic, batch_of(pairs))
+            produced = raw.produce(topic, make_batch(pairs))
         except OSError:
             return acknowledged, dict(enumerate(pairs, len(acknowledged)))
         assert produced == (0, len(acknowledged))
@@ -66,7 +66,7 @@ def last_offsets(pairs_by_offset):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_kill_loses_nothing_that_compaction_was_to_keep(place, tmp_path):
+def test_a_kill_during_compaction_loses_no_last_record(place, tmp_path):
     with standalone(tmp_path, **SETTINGS) as broker:
         with RawClient(broker.address) as raw:
             topic = raw.create_topic(configs=CONFIGS)
@@ -74,26 +74,26 @@ def test_a_kill_loses_nothing_that_compaction_was_to_keep(place, tmp_path):
         broker.start("standalone", failpoints=f"{place}=kill")
         broker.wait_until_ready()
         with RawClient(broker.address) as raw:
-            acknowledged, unanswered = produce_until_killed(raw, topic)
+            acknowledged, unknown = produce_until_killed(raw, topic)
         assert broker.processes["standalone"].wait_for_exit() == -signal.SIGKILL
         assert broker.processes["standalone"].lines_with(f"failpoint {place}$")
         broker.start("standalone")
         broker.wait_until_ready()
         with RawClient(broker.address) as raw:
             end = raw.offset_at(topic, LATEST)
-            sent = acknowledged if end == len(acknowledged) else acknowledged | unanswered
+            sent = acknowledged if end == len(acknowledged) else acknowledged | unknown
             assert end == len(sent)
-            assert_is_there(raw, topic, sent)
-            # It begins a segment, so all before it may be compacted.
-            assert raw.produce(topic, batch_of([(b"tail", b"")])) == (0, end)
+            assert_has_last_records(raw, topic, sent)
+            # This record begins a segment, so that all records before it may be compacted.
+            assert raw.produce(topic, make_batch([(b"tail", b"")])) == (0, end)
             sent[end] = (b"tail", b"")
-            kept = {offset: sent[offset] for offset in last_offsets(sent).values()}
-            eventually(lambda: pairs_by_offset(raw.fetch_all(topic)) == kept, what="compaction")
+            expected = {offset: sent[offset] for offset in last_offsets(sent).values()}
+            eventually(lambda: pairs_by_offset(raw.fetch_all(topic)) == expected, what="compaction")
             assert raw.offset_at(topic, LATEST) == end + 1
 
 
-def assert_is_there(raw, topic, sent):
-    found = pairs_by_offset(raw.fetch_all(topic))
-    assert found.items() <= sent.items()
+def assert_has_last_records(raw, topic, sent):
+    fetched = pairs_by_offset(raw.fetch_all(topic))
+    assert fetched.items() <= sent.items()
     for key, offset in last_offsets(sent).items():
-        assert found[offset] == sent[offset], (key, offset)
+        assert fetched[offset] == sent[offset], (key, offset)

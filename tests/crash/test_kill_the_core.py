@@ -1,8 +1,8 @@
-"""SIGKILL of a core under load, again and again, without network and clients around it.
+"""Repeated SIGKILL of a partition core under load, without network and clients.
 
 Idempotent producers keep five batches in flight, half of them with acks=all. After each kill every
-acknowledged batch must be there once, in its place, with the same bytes; and the producers continue
-with the first batch that they have no answer for, which may be stored already.
+acknowledged batch must be stored once, at its offset, with the same bytes; and the producers
+continue with the first batch that is not acknowledged, which may be stored already.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ ROUNDS = 6
 PARTITIONS = 4
 
 
-def acknowledged_until_killed(folder, sequences, count):
-    """Runs a writer until it printed `count` acknowledgements, and returns all that it printed."""
+def write_until_killed(folder, sequences, count):
+    """Kills a writer after `count` acknowledgements; returns all that it printed."""
     command = [sys.executable, "-m", "tests.support.stores.core_writer", str(folder)]
     with subprocess.Popen(
         [*command, *map(str, sequences)], stdout=subprocess.PIPE, cwd=ROOT
@@ -38,11 +38,11 @@ def acknowledged_until_killed(folder, sequences, count):
         writer.kill()
         lines += writer.stdout.readlines()
     assert writer.returncode == -signal.SIGKILL
-    # The pipe may end within a line, which is no acknowledgement then.
+    # The last line may be incomplete, and is then no acknowledgement.
     return [tuple(map(int, line.split())) for line in lines if line.endswith(b"\n")]
 
 
-async def stored(folder):
+async def read_logs(folder):
     async with running_core(folder, flush_bytes=FLUSH_BYTES) as core:
         return [await read_everything(core, LogId(TOPIC_ID, n)) for n in range(PARTITIONS)]
 
@@ -52,12 +52,12 @@ def test_acknowledged_batches_survive_and_sequences_continue(tmp_path):
     sequences = [0] * PARTITIONS
     for _ in range(ROUNDS):
         count = rng.randrange(50, 3000)
-        acknowledged = acknowledged_until_killed(tmp_path, sequences, count)
-        # One record a batch, so offset and sequence are the same where nothing is lost or doubled.
+        acknowledged = write_until_killed(tmp_path, sequences, count)
+        # One record a batch, so offset and sequence are the same if nothing is lost or duplicated.
         assert all(sequence == offset for _, sequence, offset in acknowledged)
         for partition, sequence, _ in acknowledged:
             sequences[partition] = max(sequences[partition], sequence + 1)
-        logs = asyncio.run(stored(tmp_path))
+        logs = asyncio.run(read_logs(tmp_path))
         for partition, batches in enumerate(logs):
             assert len(batches) >= sequences[partition]
             assert [base_offset(batch) for batch in batches] == list(range(len(batches)))

@@ -1,7 +1,7 @@
-"""SIGKILL under load, again and again: what was acknowledged is kept.
+"""Repeated SIGKILL under load: acknowledged records and metadata are kept.
 
 Each case kills one process (or all of them) several times while producers write, at a moment
-chosen by the number of acknowledgements since the last kill. Then everything is read.
+chosen by the number of acknowledgements since the last kill. Then all records are read.
 """
 
 import random
@@ -36,8 +36,8 @@ def broker(request, tmp_path):
         yield deployment
 
 
-def producers_for(broker, raw, topic, acks):
-    """Half of them idempotent, each on a partition of its own."""
+def create_producers(broker, raw, topic, acks):
+    """Returns producers with a partition each, of which half are idempotent."""
     return [
         SteadyProducer(
             lambda: broker.address,
@@ -50,38 +50,38 @@ def producers_for(broker, raw, topic, acks):
     ]
 
 
-def acknowledged(producers):
+def count_acknowledged(producers):
     return [len(producer.acknowledged) for producer in producers]
 
 
 @pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
 @pytest.mark.parametrize(("broker", "victims"), CASES, indirect=["broker"])
-def test_acknowledged_records_survive_the_kill_of(broker, victims, acks):
+def test_acknowledged_records_survive_a_kill_of(broker, victims, acks):
     rng = random.Random(SEED)
     with RawClient(broker.address) as raw:
         topic = raw.create_topic(partitions=4)
-        producers = producers_for(broker, raw, topic, acks)
-    for one in producers:
-        one.start()
+        producers = create_producers(broker, raw, topic, acks)
+    for producer in producers:
+        producer.start()
     try:
         for _ in range(ROUNDS):
-            before, more = acknowledged(producers), rng.randrange(5, 60)
+            before, more = count_acknowledged(producers), rng.randrange(5, 60)
             eventually(
                 lambda before=before, more=more: all(
                     now - then >= more
-                    for now, then in zip(acknowledged(producers), before, strict=True)
+                    for now, then in zip(count_acknowledged(producers), before, strict=True)
                 ),
                 within_s=60,
                 what="acknowledgements after a restart",
             )
             broker.restart(*victims)
     finally:
-        for one in producers:
-            one.stop()
+        for producer in producers:
+            producer.stop()
     with RawClient(broker.address) as reader:
-        for one in producers:
-            one.check(reader)
-    assert min(acknowledged(producers)) > ROUNDS * 5
+        for producer in producers:
+            producer.check(reader)
+    assert min(count_acknowledged(producers)) > ROUNDS * 5
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_acknowledged_records_survive_the_kill_of(broker, victims, acks):
     ],
     indirect=["broker"],
 )
-def test_everything_else_that_was_promised_survives_too(broker, victims):
-    """Topics, their ids and configs, the cluster's id, and producer ids never given twice."""
+def test_acknowledged_metadata_survives_a_kill(broker, victims):
+    """Covers topics, their ids and configs, the cluster id, and producer ids, which are unique."""
     with RawClient(broker.address) as raw:
         kept = raw.create_topic(partitions=3, configs={"retention.ms": "7654321"})
         deleted = raw.create_topic()
@@ -109,11 +109,11 @@ def test_everything_else_that_was_promised_survives_too(broker, victims):
         )
         assert len(after.topics[0].partitions) == 3
         assert raw.metadata(deleted).topics[0].error_code == 3
-        assert described(raw, kept)["retention.ms"] == "7654321"
+        assert describe_configs(raw, kept)["retention.ms"] == "7654321"
         assert ids.isdisjoint(raw.init_producer_id().producer_id for _ in range(10))
 
 
-def described(raw, topic):
+def describe_configs(raw, topic):
     resource = {"resource_type": 2, "resource_name": topic, "configuration_keys": None}
     (result,) = ask(raw, DESCRIBE_CONFIGS, 1, {"resources": [resource]}).results
     return {config.name: config.value for config in result.configs}

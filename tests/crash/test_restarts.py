@@ -1,5 +1,5 @@
-"""Circumstances of a crash: real clients ride it through, services do without each other, a data
-directory has one owner, and a polite stop is no worse than a kill.
+"""Restarts: real clients retry through them, services work while another is down, a data directory
+has one owner, and a graceful stop keeps as much as a kill.
 """
 
 import subprocess
@@ -23,7 +23,7 @@ WITHIN_S = 120
 
 @pytest.fixture(params=DEPLOYMENTS)
 def proxied(request, tmp_path):
-    """A broker whose clients keep their address while it comes and goes."""
+    """A broker behind a proxy, so that its address does not change with a restart."""
     proxy = Proxy()
     settings = {"advertised_listeners": f"PLAINTEXT://{proxy.address}"}
     with DEPLOYMENTS[request.param](tmp_path, **settings) as deployment:
@@ -32,7 +32,7 @@ def proxied(request, tmp_path):
     proxy.close()
 
 
-def test_librdkafka_with_idempotence_rides_through_two_kills(proxied):
+def test_idempotent_librdkafka_producer_keeps_order_through_two_kills(proxied):
     broker, proxy = proxied
     with RawClient(broker.address) as raw:
         topic = raw.create_topic()
@@ -56,8 +56,10 @@ def test_librdkafka_with_idempotence_rides_through_two_kills(proxied):
                 on_delivery=lambda error, message: reports.append((error, message.offset())),
             )
         if third < 2:
-            aim = len(reports) + 50
-            eventually(lambda aim=aim: producer.poll(0.01) is not None and len(reports) >= aim)
+            count = len(reports) + 50
+            eventually(
+                lambda count=count: producer.poll(0.01) is not None and len(reports) >= count
+            )
             broker.restart(*broker.names)
     assert producer.flush(WITHIN_S) == 0
     assert reports == [(None, offset) for offset in range(3000)]
@@ -74,9 +76,9 @@ def test_produce_and_fetch_work_without_the_metadata_service(tmp_path):
         for number in range(50):
             assert raw.produce(topic, record_batch(numbered(1))) == (0, number)
         assert raw.fetch(topic, 0).offsets == list(range(50))
-        assert [one.name for one in raw.metadata().topics] == [topic]
+        assert [listed.name for listed in raw.metadata().topics] == [topic]
         broker.start("metadata")
-        eventually(lambda: can_create_topics(raw), what="topics that are created again")
+        eventually(lambda: can_create_topics(raw), what="creation of topics")
         assert raw.produce(topic, record_batch(numbered(1))) == (0, 50)
 
 
@@ -87,7 +89,7 @@ def can_create_topics(raw):
         return False
 
 
-def test_a_partition_service_that_is_away_is_a_retriable_error(tmp_path):
+def test_requests_get_a_retriable_error_while_the_partition_service_is_down(tmp_path):
     with three_processes(tmp_path) as broker, RawClient(broker.address) as raw:
         topic = raw.create_topic()
         assert raw.produce(topic, record_batch(numbered(1))) == (0, 0)
@@ -98,18 +100,18 @@ def test_a_partition_service_that_is_away_is_a_retriable_error(tmp_path):
         broker.start("partition")
         eventually(
             lambda: raw.produce(topic, record_batch(numbered(1))).error_code == 0,
-            what="a partition service that is back",
+            what="an append after the restart",
         )
         # Fetches have a connection of their own, which may come back a moment later.
         eventually(
             lambda: raw.fetch(topic, 0).error_code == 0,
-            what="a connection for fetches that is back",
+            what="a fetch after the restart",
         )
         assert len(raw.fetch(topic, 0).offsets) == 2
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
-def test_a_polite_stop_keeps_everything_and_ends_with_status_0(deployment, tmp_path):
+def test_a_graceful_stop_keeps_all_records_and_ends_with_status_0(deployment, tmp_path):
     with DEPLOYMENTS[deployment](tmp_path) as broker:
         with RawClient(broker.address) as raw:
             topic = raw.create_topic()
@@ -124,11 +126,11 @@ def test_a_polite_stop_keeps_everything_and_ends_with_status_0(deployment, tmp_p
             assert raw.fetch(topic, 0).offsets == list(range(100))
 
 
-def test_a_long_poll_does_not_hold_up_a_polite_stop(tmp_path):
+def test_a_long_poll_does_not_delay_a_graceful_stop(tmp_path):
     with standalone(tmp_path) as broker, RawClient(broker.address) as raw:
         topic = raw.create_topic()
         send_fetch(raw, topic, {0: 0})
-        # Far below the ten minutes that the client would wait.
+        # The process is waited for much shorter than the ten minutes of the long poll.
         assert broker.processes["standalone"].terminate() == 0
 
 
@@ -141,12 +143,12 @@ def test_a_second_process_on_the_same_data_is_refused_with_a_clear_message(
 ):
     with deployment(tmp_path) as broker, RawClient(broker.address) as raw:
         topic = raw.create_topic()
-        elsewhere = [
-            "127.0.0.1:0" if word in addresses_of(broker) else word
-            for word in broker.commands[name]
+        command = [
+            "127.0.0.1:0" if argument in addresses_of(broker) else argument
+            for argument in broker.commands[name]
         ]
         second = subprocess.run(
-            elsewhere, capture_output=True, text=True, timeout=WITHIN_S, check=False
+            command, capture_output=True, text=True, timeout=WITHIN_S, check=False
         )
         assert second.returncode not in (0, -9)
         output = second.stderr + second.stdout
@@ -170,9 +172,9 @@ def addresses_of(broker):
 )
 def test_a_wrong_setting_is_refused_at_start_by_name(setting, output, tmp_path):
     command = [RINGLOG, "standalone", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, "--set", setting], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 2
-    assert output in done.stderr
-    assert "Traceback" not in done.stderr
+    assert completed.returncode == 2
+    assert output in completed.stderr
+    assert "Traceback" not in completed.stderr

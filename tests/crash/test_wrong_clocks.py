@@ -1,11 +1,11 @@
-"""Effects of a wall clock that is wrong for a while: timestamps, as in Apache Kafka, and
-nothing else. Neither offsets nor the order of a producer's batches are lost by it.
+"""Wall clocks that are wrong for a while: they affect timestamps, as in Apache Kafka, and nothing
+else. Neither committed offsets nor the order of a producer's batches are lost.
 """
 
 import pytest
 
 from tests.support.clients.raw_client import LATEST, RawClient, now_ms
-from tests.support.groups.expiring_offsets import commit_for
+from tests.support.groups.expiring_offsets import commit_with_retention
 from tests.support.processes.deployments import standalone
 from tests.support.processes.moved_clock import LOG_APPEND_TIME, append_stamped, with_clocks
 from tests.support.stores.faulty_disk import WRITE, FaultyDisk
@@ -34,17 +34,21 @@ def clock(broker, tmp_path):
     return with_clocks(broker, tmp_path)["standalone"]
 
 
-def committed(raw, group):
-    answer = ask(raw, OFFSET_FETCH, 7, {"group_id": group, "topics": None, "require_stable": False})
-    assert answer.error_code == NONE
-    return [partition.committed_offset for topic in answer.topics for partition in topic.partitions]
+def fetch_offsets(raw, group):
+    response = ask(
+        raw, OFFSET_FETCH, 7, {"group_id": group, "topics": None, "require_stable": False}
+    )
+    assert response.error_code == NONE
+    return [
+        partition.committed_offset for topic in response.topics for partition in topic.partitions
+    ]
 
 
 def wait_for_sweep(raw, topic, group):
-    """Waits until an offset without retention has expired twice: all groups were swept."""
+    """Waits until an offset without retention has expired twice: all groups were checked."""
     for _ in range(2):
-        commit_for(raw, topic, group, 7, retention_ms=0)
-        eventually(lambda: not committed(raw, group), what="an offset that expires")
+        commit_with_retention(raw, topic, group, 7, retention_ms=0)
+        eventually(lambda: not fetch_offsets(raw, group), what="an offset that expires")
 
 
 @pytest.mark.parametrize("years", [-20, 20])
@@ -57,20 +61,22 @@ def test_offsets_are_kept_although_the_clock_was_wrong_when_the_process_started(
         clock.move_to(0)
         with RawClient(broker.address) as raw:
             topic = raw.create_topic()
-            commit_for(raw, topic, "kept", 7)
+            commit_with_retention(raw, topic, "kept", 7)
             wait_for_sweep(raw, topic, "first")
-            assert committed(raw, "kept") == [7]
+            assert fetch_offsets(raw, "kept") == [7]
         broker.restart("standalone")
         with RawClient(broker.address) as raw:
             wait_for_sweep(raw, topic, "second")
-            assert committed(raw, "kept") == [7]
-            # Kafka counts by the wall clock: a week that passes on it is a week.
+            assert fetch_offsets(raw, "kept") == [7]
+            # Retention follows the wall clock, as in Kafka.
             clock.move_to(8 * 24)
-            eventually(lambda: not committed(raw, "kept"), what="an offset of a week ago that goes")
+            eventually(
+                lambda: not fetch_offsets(raw, "kept"), what="expiry of an offset of a week ago"
+            )
 
 
 def test_offsets_by_time_follow_a_clock_that_goes_back(broker, clock):
-    """Same as Apache Kafka: the first offset whose timestamp is not before the one asked for."""
+    """Finds the first offset whose timestamp is not before the requested one, as Kafka does."""
     with broker:
         with RawClient(broker.address) as raw:
             topic = raw.create_topic(configs=LOG_APPEND_TIME)
@@ -89,14 +95,14 @@ def test_offsets_by_time_follow_a_clock_that_goes_back(broker, clock):
 
 
 def assert_found_by_time(raw, topic, times):
-    asked = [*times, times[0] + HOUR_MS, times[1] + 1, times[4] + 1]
+    timestamps = [*times, times[0] + HOUR_MS, times[1] + 1, times[4] + 1]
     # The fourth record is some milliseconds later than the first.
-    assert [raw.offset_at(topic, one) for one in asked] == [0, 1, 0, 1, 4, 1, 4, -1]
+    assert [raw.offset_at(topic, time_ms) for time_ms in timestamps] == [0, 1, 0, 1, 4, 1, 4, -1]
     assert raw.offset_at(topic, MAX_TIMESTAMP) == 4
 
 
-def test_records_of_the_future_are_refused_by_a_clock_that_went_back_as_by_kafka(broker, clock):
-    """CreateTime: `message.timestamp.after.max.ms`, an hour by default."""
+def test_records_of_the_future_are_refused_after_the_clock_went_back(broker, clock):
+    """As in Kafka, `message.timestamp.after.max.ms` limits CreateTime, to an hour by default."""
     with broker, RawClient(broker.address) as raw:
         topic = raw.create_topic()
         for hours, error_code in ((0, NONE), (-2, INVALID_TIMESTAMP), (0, NONE), (9, NONE)):
@@ -107,8 +113,10 @@ def test_records_of_the_future_are_refused_by_a_clock_that_went_back_as_by_kafka
 
 
 @pytest.mark.parametrize("hours", [5, -5])
-def test_a_lost_batch_stays_first_in_line_when_the_clock_jumps(broker, clock, tmp_path, hours):
-    """Otherwise the producer's next batch would take its place, and it could never be stored."""
+def test_a_lost_batch_must_be_retried_first_although_the_clock_jumps(
+    broker, clock, tmp_path, hours
+):
+    """Otherwise the next batch would be stored instead, and the lost one never."""
     disk = FaultyDisk(tmp_path / "data" / "partition", tmp_path / "faults")
     clocks, faults = clock.environment, disk.environment
     both = f"{clocks['LD_PRELOAD']}:{faults['LD_PRELOAD']}"
@@ -117,7 +125,7 @@ def test_a_lost_batch_stays_first_in_line_when_the_clock_jumps(broker, clock, tm
         topic, other = raw.create_topic(), raw.create_topic()
         producer = raw.init_producer_id()
         first, second = (
-            record_batch(numbered(1, start=one), producer=(*producer, one)) for one in (0, 1)
+            record_batch(numbered(1, start=n), producer=(*producer, n)) for n in (0, 1)
         )
         disk.fail(WRITE, suffix=".journal")
         assert raw.produce(topic, first).error_code == STORAGE_ERROR

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.moves.partition_move import SETTINGS, put_in_order
+from tests.support.moves.partition_move import SETTINGS, restore_cluster
 from tests.support.processes.cluster import Cluster
 
 _FAILED = pytest.StashKey[bool]()
@@ -54,7 +54,7 @@ def cluster(clusters, request):
         clusters.stop()
         return
     try:
-        put_in_order(running)
+        restore_cluster(running)
     except BaseException:
         clusters.stop()
         raise

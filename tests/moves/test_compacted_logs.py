@@ -8,11 +8,11 @@ import pytest
 from tests.support.clients.raw_client import EARLIEST, LATEST, RawClient
 from tests.support.moves.partition_move import (
     SETTINGS,
-    assert_copies_are_where_they_belong,
-    put_in_order,
+    assert_only_owners_have_copies,
+    restore_cluster,
 )
 from tests.support.processes.cluster import Cluster
-from tests.support.processes.failpoints import ROUND, times_at, wait_until_at
+from tests.support.processes.failpoints import ROUND, count_reached, wait_until_at
 from tests.support.stores.compacted_logs import pairs_by_offset
 from tests.support.waiting import eventually
 from tests.support.wire.batches import record_batch
@@ -37,7 +37,7 @@ def shared_cluster(tmp_path_factory):
 
 @pytest.fixture
 def cluster(shared_cluster):
-    put_in_order(shared_cluster)
+    restore_cluster(shared_cluster)
     return shared_cluster
 
 
@@ -114,7 +114,7 @@ def test_a_moved_compacted_log_keeps_its_records_and_is_compacted_further(cluste
         cluster.ring.wait_until_settled()
         assert log.owner != source
         assert log.read() == log.last_records
-        assert_copies_are_where_they_belong(cluster, log.topic)
+        assert_only_owners_have_copies(cluster, log.topic)
         assert cluster.ring.add(source) is None
         log.fill(mark)
         log.end_segment()
@@ -126,7 +126,7 @@ def test_a_moved_compacted_log_keeps_its_records_and_is_compacted_further(cluste
 def test_a_move_that_begins_during_compaction_ends_it(place, cluster, log):
     source = log.owner
     process = cluster.processes[source]
-    before = times_at(process, place)
+    before = count_reached(process, place)
     with cluster.failpoints.held(place):
         log.fill(b"a")
         log.fill(b"b")
@@ -135,10 +135,10 @@ def test_a_move_that_begins_during_compaction_ends_it(place, cluster, log):
         cluster.ring.wait_until_settled()
         assert log.owner != source
         log.assert_keeps_last_records()
-    rounds = times_at(process, ROUND)
+    rounds = count_reached(process, ROUND)
     # The cleaner continues with other logs, and writes nothing more of this one.
     wait_until_at(process, ROUND, after=rounds)
-    assert_copies_are_where_they_belong(cluster, log.topic)
+    assert_only_owners_have_copies(cluster, log.topic)
     log.end_segment()
     log.wait_until_compacted()
     log.assert_keeps_last_records()
@@ -150,13 +150,13 @@ def test_no_compaction_begins_while_a_log_moves(place, cluster, log):
     source = log.owner
     (target,) = (member for member in cluster.members if member != source)
     process = cluster.processes[target]
-    before = times_at(process, place)
+    before = count_reached(process, place)
     with cluster.failpoints.held(place):
         assert cluster.ring.drain(source) is None
         wait_until_at(process, place, after=before)
         log.fill(b"a")
         log.fill(b"b")
-        rounds = times_at(cluster.processes[source], ROUND)
+        rounds = count_reached(cluster.processes[source], ROUND)
         # The first of these rounds may have begun before the last append.
         wait_until_at(cluster.processes[source], ROUND, after=rounds + 2)
         assert log.read() == log.sent

@@ -8,7 +8,7 @@ a roll-back: nothing acknowledged is lost or duplicated, and no copy is left beh
 import pytest
 
 from tests.support.moves.partition_move import moving
-from tests.support.processes.failpoints import PLACES, ROLL_BACK, times_at, wait_until_at
+from tests.support.processes.failpoints import PLACES, ROLL_BACK, count_reached, wait_until_at
 
 pytestmark = pytest.mark.slow
 
@@ -41,9 +41,9 @@ def kill_at(place, victims, cluster):
     """Kills the victims during a move, while the process that reaches `place` is stopped there."""
     with moving(cluster) as move:
         process = cluster.processes[move.process_of(place.split(".")[1])]
-        before = times_at(process, place)
+        before = count_reached(process, place)
         with cluster.failpoints.held(place):
-            cluster.ring.ask_to_drain(move.source)
+            cluster.ring.request_drain(move.source)
             wait_until_at(process, place, after=before)
             cluster.kill(*map(move.process_of, victims))
         for victim in victims:
@@ -60,11 +60,11 @@ def kill_at(place, victims, cluster):
 def test_a_move_that_is_rolled_back_survives_the_kill_of_the_metadata_service(place, cluster):
     with moving(cluster) as move:
         metadata, target = cluster.processes["metadata-0"], cluster.processes[move.target]
-        fenced = times_at(target, "move.target.fenced")
+        fenced = count_reached(target, "move.target.fenced")
         with cluster.failpoints.held("move.target.fenced"):
             assert cluster.ring.drain(move.source) is None
             wait_until_at(target, "move.target.fenced", after=fenced)
-            before = times_at(metadata, place)
+            before = count_reached(metadata, place)
             with cluster.failpoints.held(place):
                 cluster.kill(move.target)
                 wait_until_at(metadata, place, after=before)

@@ -15,7 +15,12 @@ from common.ports.unavailable import BackendUnavailable
 from tests.support.moves.members import SOURCE, TARGET, NotifyingRing, Producer, moving_members
 from tests.support.processes.proxy import Proxy
 from tests.support.stores.partition_core import LOG, append, batch
-from tests.unit.partition_svc.moves.test_runner import assert_kept, heads, moved, run
+from tests.unit.partition_svc.moves.test_runner import (
+    assert_all_stored,
+    heads,
+    run,
+    wait_until_moved,
+)
 
 
 class LossyRing(NotifyingRing):
@@ -46,7 +51,7 @@ async def move_under_load(ring, members, producers):
     """Moves the log of `ring` while producers send, and awaits their appends to the target."""
     sending = [asyncio.create_task(producer.send_for_ever()) for producer in producers]
     ring.begin()
-    await moved(ring)
+    await wait_until_moved(ring)
     for producer in producers:
         count = len(producer.acknowledged)
         while len(producer.acknowledged) < count + 3:  # noqa: ASYNC110 - there is no notification
@@ -55,7 +60,7 @@ async def move_under_load(ring, members, producers):
         task.cancel()
     await asyncio.wait(sending)
     source, target = members
-    await assert_kept(target.core, *producers)
+    await assert_all_stored(target.core, *producers)
     assert not heads(source)
 
 
@@ -71,7 +76,7 @@ def test_a_move_survives_cuts_between_its_members(tmp_path, seed):
 
     async def test():
         ring, proxy = NotifyingRing(), Proxy()
-        proxy.cut_answer = cut
+        proxy.must_cut = cut
         try:
             async with moving_members(tmp_path, ring) as members:
                 producers = [Producer(ring, members, producer_id=n) for n in range(3)]
@@ -122,6 +127,6 @@ def test_a_target_without_the_metadata_service_does_not_serve_before_it_sees_the
                 await asyncio.sleep(0.001)
             ring.listeners[TARGET] = listener
             listener(ring.snapshot())
-            await moved(ring)
+            await wait_until_moved(ring)
 
     run(test)

@@ -8,7 +8,7 @@ from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.clients.raw_client import RawClient
 from tests.support.moves.partition_move import moving
-from tests.support.processes.failpoints import times_at, wait_until_at
+from tests.support.processes.failpoints import count_reached, wait_until_at
 from tests.support.stores.kept_logs import kept_logs
 from tests.support.waiting import eventually
 from tests.support.wire.batches import record_batch
@@ -22,7 +22,7 @@ REFUSALS_OF_OLD_OWNER = {pb.REFUSAL_NOT_OWNER, pb.REFUSAL_MOVING, pb.REFUSAL_FEN
 def drain_until(move, place):
     """Drains until the move's target or source is at `place`, a failpoint that the caller holds."""
     process = move.cluster.processes[move.process_of(place.split(".")[1])]
-    before = times_at(process, place)
+    before = count_reached(process, place)
     assert move.cluster.ring.drain(move.source) is None
     wait_until_at(process, place, after=before)
 

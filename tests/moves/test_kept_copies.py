@@ -7,7 +7,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.store.space.room import Room
 from tests.support.moves.members import Failpoints, NotifyingRing, moving_members
 from tests.support.stores.partition_core import LOG, append, batch, content, read_everything, until
-from tests.unit.partition_svc.moves.test_target_move import heads_of, moved, run
+from tests.unit.partition_svc.moves.test_target_move import heads_of, run, wait_until_moved
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch,
             ring.begin()
             await until(lambda: f"move.target.{step}" in points.reached)
             ring.roll_back(1)
-            points.let_go(f"move.target.{step}")
+            points.release(f"move.target.{step}")
             if restarts:
                 await target.crash()
                 await target.start()
@@ -53,7 +53,7 @@ def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch,
             assert len(heads_of(target)) == 1
             offsets = record_copied_offsets(source, monkeypatch)
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             assert min(offsets) == 20
             assert len(await read_everything(target.core)) == 23
             duplicate = await append(target.core, batch(producer=(1, 0, 22)))
@@ -75,7 +75,7 @@ def test_a_copy_that_differs_from_the_log_is_not_continued(tmp_path, points, mon
             ring.begin()
             await until(lambda: "move.target.fenced" in points.reached)
             ring.roll_back(1)
-            points.let_go("move.target.fenced")
+            points.release("move.target.fenced")
             await until(lambda: not target.mover._tasks)
             # Simulate that the member restarts with an empty volume, under a later epoch.
             await source.core.incoming.delete(LOG)
@@ -87,7 +87,7 @@ def test_a_copy_that_differs_from_the_log_is_not_continued(tmp_path, points, mon
             await source.core.append(appends, acks=ACKS_ALL)
             offsets = record_copied_offsets(source, monkeypatch)
             ring.begin()
-            await moved(ring)
+            await wait_until_moved(ring)
             assert 0 in offsets
             batches = await read_everything(target.core)
             assert list(map(content, batches)) == [content(append.batch) for append in appends]
@@ -111,7 +111,7 @@ def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, reason):
                 config = LogConfig.of({"cleanup.policy": "compact"}, {})
                 monkeypatch.setattr(target.core.incoming, "_config_of", lambda _: config)
             ring.roll_back(1)
-            points.let_go("move.target.fenced")
+            points.release("move.target.fenced")
             await until(lambda: not heads_of(target) and not target.core.incoming.markers)
 
     run(test)

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.cluster import METADATA
-from tests.support.processes.failpoints import times_at, wait_until_at
+from tests.support.processes.failpoints import count_reached, wait_until_at
 from tests.support.waiting import eventually
 from tests.support.wire.batches import batch_offsets, batch_values
 
@@ -82,11 +82,11 @@ def lose_appends_at_the_fence(cluster, topic, producer):
     source = cluster.ring.topic(topic).partitions[0].owner
     (target,) = (member for member in cluster.members if member != source)
     before_fence, at_fence = "move.metadata.fence.before", "move.target.fence"
-    metadata_before = times_at(cluster.processes[METADATA], before_fence)
-    target_before = times_at(cluster.processes[target], at_fence)
+    metadata_before = count_reached(cluster.processes[METADATA], before_fence)
+    target_before = count_reached(cluster.processes[target], at_fence)
     with cluster.failpoints.held(at_fence):
         with cluster.failpoints.held(before_fence):
-            cluster.ring.ask_to_drain(source)
+            cluster.ring.request_drain(source)
             wait_until_at(cluster.processes[METADATA], before_fence, after=metadata_before)
             cluster.processes[source].pause()
             producer.produce(2)

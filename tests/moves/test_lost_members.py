@@ -7,9 +7,9 @@ import pytest
 
 from common.ports.moves import RingRefusal, RingState
 from tests.support.clients.raw_client import LATEST, OFFSET_FOR_LEADER_EPOCH, RawClient
-from tests.support.moves.partition_move import assert_copies_are_where_they_belong
+from tests.support.moves.partition_move import assert_only_owners_have_copies
 from tests.support.moves.ring_command import ring
-from tests.support.processes.failpoints import REMOVAL, times_at, wait_until_at
+from tests.support.processes.failpoints import REMOVAL, count_reached, wait_until_at
 from tests.support.stores.kept_logs import kept_logs
 from tests.support.waiting import eventually
 from tests.support.wire.batches import record_batch
@@ -129,7 +129,7 @@ def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, l
     cluster.ring.wait_until_settled()
     assert cluster.ring.member(LOST).partitions == 2
     loaded.assert_records(kept, [BATCH, BATCH])
-    assert_copies_are_where_they_belong(cluster, loaded.topic)
+    assert_only_owners_have_copies(cluster, loaded.topic)
 
 
 def test_the_volume_of_a_removed_member_is_refused_and_not_changed(cluster, loaded, tmp_path):
@@ -142,7 +142,7 @@ def test_the_volume_of_a_removed_member_is_refused_and_not_changed(cluster, load
     cluster.start("metadata-0")
     process = cluster.start(LOST)
     assert process.wait_for_exit() == 1, process.tail
-    assert process.lines_with("given up for lost"), process.tail
+    assert process.lines_with("declared lost"), process.tail
     assert kept_logs(cluster.data_dir(LOST)) == logs
     assert cluster.ring.member(LOST) is None
     shutil.rmtree(cluster.data_dir(LOST))
@@ -165,9 +165,9 @@ def test_a_live_member_and_the_last_member_cannot_be_removed(cluster, loaded):
 def test_a_removal_is_atomic(place, cluster, loaded):
     lost, metadata = loaded.partitions_of(LOST), cluster.processes["metadata-0"]
     loaded.lose()
-    before = times_at(metadata, place)
+    before = count_reached(metadata, place)
     with cluster.failpoints.held(place):
-        cluster.ring.ask_to_remove(LOST)
+        cluster.ring.request_removal(LOST)
         wait_until_at(metadata, place, after=before)
         cluster.kill("metadata-0")
     cluster.start("metadata-0")
@@ -198,7 +198,7 @@ def drain_until(cluster, loaded, place, source):
     """Drains until a move from `source` reaches `place`; returns the partitions that move."""
     (target,) = (member for member in cluster.members if member != source)
     process = cluster.processes[{"source": source, "target": target}[place.split(".")[1]]]
-    before = times_at(process, place)
+    before = count_reached(process, place)
     assert cluster.ring.drain(source) is None
     wait_until_at(process, place, after=before)
     topic_id = cluster.ring.topic(loaded.topic).topic_id

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.clients.raw_client import EARLIEST, LATEST, RawClient
-from tests.support.moves.partition_move import assert_copies_are_where_they_belong
+from tests.support.moves.partition_move import assert_only_owners_have_copies
 from tests.support.wire.batches import record_batch
 from tests.support.wire.kio_client import ask
 from tests.support.wire.records import Record
@@ -85,7 +85,7 @@ def test_offsets_times_sequences_and_epochs_move_with_the_records(cluster, raw):
     assert read_log_state(raw, topic) == before
     assert end_of_epoch(raw, topic, old) == (old, 3 * BATCHES)
     assert raw.produce(topic, batch_of(producer, BATCHES)) == (0, 3 * BATCHES)
-    assert_copies_are_where_they_belong(cluster, topic)
+    assert_only_owners_have_copies(cluster, topic)
     assert raw.delete_topic(topic) == 0
 
 

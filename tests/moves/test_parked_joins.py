@@ -27,11 +27,11 @@ from tests.support.clients.raw_members import (
     Generations,
     RawConnection,
     RawMember,
-    at_work,
+    running_members,
     share_everything,
     until,
 )
-from tests.support.groups.groups import GROUP, joining, new_member_id, settled_alone
+from tests.support.groups.groups import GROUP, join_and_sync_alone, join_request, new_member_id
 from tests.support.groups.partition_owners import Owners
 from tests.support.processes.cluster import Cluster
 from tests.support.processes.failpoints import wait_until_at
@@ -99,9 +99,9 @@ class Member(RawMember):
         )
         self.refusals = []
 
-    def _refused(self, code):
+    def _on_error(self, code):
         self.refusals.append(int(code))
-        super()._refused(code)
+        super()._on_error(code)
 
 
 def describe_group(cluster):
@@ -132,12 +132,12 @@ def move_coordinator(cluster):
 async def rebalance_with_late_member(cluster, leader, other, new, *, late):
     """Forms a generation of `leader` and `other`; then lets `new` join while `late` is delayed."""
     assert await leader.join()
-    async with at_work([leader, other]):
+    async with running_members([leader, other]):
         await until(lambda: share_everything([leader, other], PARTITIONS), what="a generation")
         for member in (leader, other):
             member.refusals.clear()
         late.connection.hold()
-        async with at_work([new]):
+        async with running_members([new]):
             yield
 
 
@@ -211,13 +211,13 @@ def test_a_coordinator_releases_parked_joins_at_its_fence(cluster):
         (target,) = (member for member in cluster.members if member != source)
         async with open_channel(cluster.grpc_address(source)) as channel:
             old = GrpcCoordinators(source, channel)
-            await settled_alone(old)
+            await join_and_sync_alone(old)
             member_id = await new_member_id(old)
-            waiting = old.call(joining(member_id))
+            waiting = old.call(join_request(member_id))
             while (await old.call(DescribeGroup(GROUP))).state != "PreparingRebalance":
                 assert not waiting.done()
             with cluster.failpoints.held("move.target.installed"):
-                cluster.ring.ask_to_drain(source)
+                cluster.ring.request_drain(source)
                 process = cluster.processes[target]
                 await asyncio.to_thread(wait_until_at, process, "move.target.installed")
                 # Long before the move is rolled back and the source has the log again.
@@ -237,10 +237,10 @@ class LateOwners(Owners):
         super().__init__()
         self.may_revoke, self.late = threading.Event(), None
 
-    def gave_up(self, who, partitions):
-        if who is self.late:
+    def remove(self, member, partitions):
+        if member is self.late:
             self.may_revoke.wait()
-        super().gave_up(who, partitions)
+        super().remove(member, partitions)
 
 
 def test_clients_that_wait_for_a_late_member_are_in_its_generation_after_a_move(cluster):

@@ -8,7 +8,7 @@ from common.ports.moves import RingRefusal, RingState
 from tests.support.clients.checked_load import CheckedLoad
 from tests.support.clients.raw_client import RawClient
 from tests.support.clients.steady_producer import SteadyProducer
-from tests.support.moves.partition_move import SETTINGS, assert_copies_are_where_they_belong
+from tests.support.moves.partition_move import SETTINGS, assert_only_owners_have_copies
 from tests.support.moves.ring_command import ring
 from tests.support.processes.cluster import Cluster
 
@@ -67,8 +67,8 @@ def test_adding_and_draining_members_does_not_affect_clients(cluster):
     with RawClient(cluster.kafka_address("gateway-0")) as raw:
         for producer in producers:
             producer.check(raw)
-    assert_copies_are_where_they_belong(cluster, "checked")
-    assert_copies_are_where_they_belong(cluster, topic, written=len(producers))
+    assert_only_owners_have_copies(cluster, "checked")
+    assert_only_owners_have_copies(cluster, topic, written=len(producers))
 
     cluster.ring.wait_until(
         lambda ring: (

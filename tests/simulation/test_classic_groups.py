@@ -42,7 +42,7 @@ def test_random_steps_reach_every_kind_of_response():
         for _ in range(STEPS):
             simulated.step()
         seen |= simulated.seen
-    expected = {"crash", "interruption"} | {("Joined", refusal) for refusal in JOIN_REFUSALS}
-    for kind in ("Synced", "HeartbeatTaken", "CommitResult"):
+    expected = {"crash", "interruption"} | {("JoinReply", refusal) for refusal in JOIN_REFUSALS}
+    for kind in ("SyncReply", "HeartbeatReply", "CommitResult"):
         expected |= {(kind, refusal) for refusal in (None, *MEMBER_REFUSALS)}
     assert expected <= seen

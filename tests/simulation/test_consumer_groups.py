@@ -213,7 +213,7 @@ class Simulation:
         if self.rng.random() < 0.5 or not self.readers:
             self.join()
         run(*self.readers)
-        assert self.simulated.group.listed().state == "Stable"
+        assert self.simulated.group.as_listed_group().state == "Stable"
         partitions_read = {partition for reader in self.readers for partition in reader.partitions}
         subscribed = {
             name
@@ -246,7 +246,7 @@ def test_random_steps_migrate_both_ways_and_interrupt_calls():
         before = None
         for _ in range(STEPS):
             simulation.step()
-            listed = simulation.simulated.group.listed()
+            listed = simulation.simulated.group.as_listed_group()
             if listed.state != "Empty":
                 changes += before not in (None, listed.group_type)
                 before = listed.group_type

@@ -37,7 +37,8 @@ from common.ports.group_offsets import (
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import LogId
 from partition_svc.coordinator.group.group import Group
-from partition_svc.coordinator.runtime.loader import LoadedGroup, load
+from partition_svc.coordinator.group.logged_members import LoadedGroup
+from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.shard import Shard
 from partition_svc.coordinator.runtime.writer import CoordinatorWriter
 from partition_svc.coordinator.settings import GroupSettings
@@ -76,7 +77,9 @@ class Simulation:
             core, LOG, 0, batch_bytes_max=lambda: BATCH_BYTES_MAX, on_failed=self.failures.append
         )
         settings = GroupSettings(initial_rebalance_delay_ms=0, max_size=4)
-        self.shard = Shard(settings, view, writer, now_ms=lambda: self.now_ms)
+        self.shard = Shard(
+            lambda group_id: Group(group_id, settings, view), writer, now_ms=lambda: self.now_ms
+        )
 
     async def step(self):
         group_id = self.rng.choice("gh")

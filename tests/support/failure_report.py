@@ -1,7 +1,7 @@
 """A pytest plugin that writes the failed tests of a run, with their output, as JSON.
 
 `-p tests.support.failure_report --failure-report FILE` makes FILE a list of objects: `test` is the
-node id with the whole path, `output` the traceback, captured output and logs. With pytest-xdist
+node id with the full path, `output` the traceback, captured output and logs. With pytest-xdist
 only the controller writes it.
 """
 

@@ -4,8 +4,8 @@
 
 Each group of arguments is one run of pytest. For tests with real clients or killed processes,
 which have timeouts of their own: a test that passes when it is alone is listed as flaky, with the
-output of both runs, and does not fail the whole. More than three flaky tests do, as does a test
-that fails twice. Every test that is listed is a bug to be found.
+output of both runs, and does not fail the command. More than three flaky tests do, as does a test
+that fails twice. Each listed test is a bug that has to be found.
 """
 
 import functools
@@ -43,14 +43,14 @@ class Flaky:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns the exit status of the whole: 0 where all passed, flaky ones included."""
+    """Returns the exit status: 0 if all tests passed, at least alone."""
     status = _PASSED
     flaky: list[Flaky] = []
     for run in _split(arguments):
         code, failures = _run(run)
         if code not in (_PASSED, _FAILED):
             status = code
-        # Of many failures some are real: there is nothing to be learnt from running all again.
+        # Among many failures some are real: running all of them again would show nothing new.
         elif len(failures) + len(flaky) > FLAKY_MAX:
             _print(f"{len(failures)} tests failed, too many to run again")
             status = _FAILED
@@ -58,10 +58,10 @@ def main(arguments: Sequence[str]) -> int:
             for failure in failures:
                 if not _is_flaky(failure, flaky):
                     status = _FAILED
-    for found in flaky:
-        _print(f"\n===== flaky: {found.test} =====\n{found.output}")
-    for found in flaky:
-        _print(f"FLAKY {found.test}")
+    for test in flaky:
+        _print(f"\n===== flaky: {test.test} =====\n{test.output}")
+    for test in flaky:
+        _print(f"FLAKY {test.test}")
     return status
 
 
@@ -85,14 +85,14 @@ def _run(arguments: Sequence[str]) -> tuple[int, list[Failure]]:
 
 
 def _is_flaky(failure: Failure, flaky: list[Flaky]) -> bool:
-    """Runs the test alone; appends it to `flaky` and returns True where it passes now."""
+    """Runs the test alone; appends it to `flaky` and returns True if it passes now."""
     _print(f"\nrunning {failure.test} again, alone")
     command = [*_PYTEST, "-n", "0", "-rA", failure.test]
-    again = subprocess.run(command, check=False, capture_output=True, text=True)
-    if again.returncode != _PASSED:
-        _print(f"{again.stdout}{again.stderr}")
+    rerun = subprocess.run(command, check=False, capture_output=True, text=True)
+    if rerun.returncode != _PASSED:
+        _print(f"{rerun.stdout}{rerun.stderr}")
         return False
-    output = f"{failure.output}\n----- alone -----\n{again.stdout}{again.stderr}"
+    output = f"{failure.output}\n----- alone -----\n{rerun.stdout}{rerun.stderr}"
     flaky.append(Flaky(failure.test, output))
     return True
 

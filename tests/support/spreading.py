@@ -1,7 +1,7 @@
 """pytest-xdist scheduling: file by file, in the order of the files.
 
-The tests of a file share what they start. Those of `cluster/` share one engine and one cluster
-over all their files, and stay together too.
+The tests of a file share the processes that they start. The tests of `cluster/` share one engine
+and one cluster in all files, so they stay in one process too.
 """
 
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ class ByFile(LoadScopeScheduling):
     """Assigns the next file to each worker that is done."""
 
     def __init__(self, config: pytest.Config, log: object = None) -> None:
-        # Largest first would leave the cluster, few tests that take long, for the end.
+        # Otherwise large files come first, and the few but long tests of the cluster come last.
         config.option.loadscopereorder = False
         super().__init__(config, log)
 

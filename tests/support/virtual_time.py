@@ -1,6 +1,6 @@
-"""An event loop whose time passes at once when nothing is left to do: hours in milliseconds.
+"""An event loop that skips waits for timers: hours of its time pass in milliseconds.
 
-What waits for timers only is exact and repeatable. Nothing may wait for threads or sockets.
+Code that waits for timers only is exact and repeatable. Nothing may wait for threads or sockets.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ class _Selector(selectors.SelectSelector):
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
-        if timeout is None and not found:
+        ready = super().select(0)
+        if timeout is None and not ready:
             raise RuntimeError("deadlock: every task waits, and no timer is set")
-        if not found and timeout is not None:
+        if not ready and timeout is not None:
             self.now += max(0.0, timeout)
-        return found
+        return ready
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a bound and a message for when it does not."""
+"""Waiting for a condition, with a time limit and a message."""
 
 import time
 from collections.abc import Callable
@@ -7,22 +7,22 @@ from typing import TypeVar
 T = TypeVar("T")
 
 #: Interval of checks. No test relies on this delay.
-_LOOK_EVERY_S = 0.01
+_INTERVAL_S = 0.01
 
 
-def eventually(look: Callable[[], T], *, within_s: float = 30.0, what: str = "") -> T:
-    """The first truthy answer of `look`; `AssertionError` with its last answer when time is up.
+def eventually(condition: Callable[[], T], *, within_s: float = 30.0, what: str = "") -> T:
+    """Calls `condition` until its result is truthy, and returns that; else raises AssertionError.
 
-    `OSError` counts as "not yet": a broker that starts refuses connections at first.
+    An `OSError` counts as a falsy result: a broker that starts refuses connections at first.
     """
     deadline = time.monotonic() + within_s
     while True:
         try:
-            answer: T | OSError = look()
+            result: T | OSError = condition()
         except OSError as error:
-            answer = error
-        if answer and not isinstance(answer, OSError):
-            return answer
+            result = error
+        if result and not isinstance(result, OSError):
+            return result
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what or look}: last {answer!r}")
-        time.sleep(_LOOK_EVERY_S)
+            raise AssertionError(f"not within {within_s} s: {what or condition}: last {result!r}")
+        time.sleep(_INTERVAL_S)

@@ -81,7 +81,7 @@ class AppendChannel(Protocol):
 
     def send(self, *items: QueuedAppend) -> None: ...
 
-    def notify_when_answered(self, log: LogId, on_drained: OnDrained) -> bool:
+    def notify_when_drained(self, log: LogId, on_drained: OnDrained) -> bool:
         """Returns True if appends of `log` have no response yet.
 
         `on_drained` is called once, after the last response. Until then the caller must send
@@ -90,7 +90,7 @@ class AppendChannel(Protocol):
         ...
 
 
-_UNANSWERED: Final = AppendResult()
+_NO_RESULT: Final = AppendResult()
 
 
 class AppendCall:
@@ -104,7 +104,7 @@ class AppendCall:
 
     def __init__(self, count: int) -> None:
         self.future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
-        self._results = [_UNANSWERED] * count
+        self._results = [_NO_RESULT] * count
         self._remaining = count
         self._failed = 0
         if not count:

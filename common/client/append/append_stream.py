@@ -1,8 +1,9 @@
 """Appends to one partition service over one long-lived stream (`batching_stream.py`).
 
-All queued appends leave in the next message. Only while the owner has much to do is a message held
-back for some milliseconds to be filled. Results arrive in any order and carry the id of their
-append. When the stream breaks, the outcome of everything on it is unknown.
+All queued appends leave in the next message. While the owner is busy it is held back as long as
+large appends keep arriving, and for some milliseconds if the owner has much to do. Results arrive
+in any order and carry the id of their append. When the stream breaks, the outcome of everything on
+it is unknown.
 
 An append that the owner rejects for a stale placement goes to the `RejectHandler`
 (`pending_appends.py`); all other results go to the caller.
@@ -41,10 +42,15 @@ Stream = grpc.aio.StreamStreamCall[pb.AppendRequest, pb.AppendResponse]
 _MESSAGE_BYTES_MAX: Final = 1 << 20
 _MESSAGE_APPENDS_MAX: Final = 256
 
-#: Batches sent without a response; further ones wait here.
-_UNANSWERED_BYTES_MAX: Final = 32 << 20
+#: While the owner has so much in flight, an append of this size waits for others, as long as each
+#: loop iteration brings one: the gateway reads one large request of a connection in an iteration.
+#: Smaller appends lose by waiting, and so does an idle owner.
+_LARGE_BYTES: Final = 64 << 10
 
-#: While this much is unanswered, the next message is held back until it holds as much: it would
+#: Batches sent without a response; further ones wait here.
+_IN_FLIGHT_BYTES_MAX: Final = 32 << 20
+
+#: While this much is in flight, the next message is held back until it holds as much: it would
 #: wait at the owner as well, and each message costs the same.
 _LINGER_BYTES: Final = 256 << 10
 
@@ -86,11 +92,12 @@ class AppendStreamClient:
         self._reject_handler = reject_handler
         self._loop = asyncio.get_running_loop()
         self._queue: deque[QueuedAppend] = deque()
-        self._unanswered: dict[int, QueuedAppend] = {}  # by append id, oldest first
-        self._unanswered_bytes = 0
+        self._in_flight: dict[int, QueuedAppend] = {}  # by append id, oldest first
+        self._in_flight_bytes = 0
         self._watches: dict[LogId, _DrainWatch] = {}
         self._next_id = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._newest: QueuedAppend | None = None  # the last one when the queue was last gathering
         if reachability is not None:
             reachability.on_lost(self._stream.abandon)
 
@@ -108,10 +115,10 @@ class AppendStreamClient:
         self._queue.extend(items)
         self._stream.wake()
 
-    def notify_when_answered(self, log: LogId, on_drained: OnDrained) -> bool:
-        """See `AppendChannel.notify_when_answered`."""
-        in_flight = chain(self._unanswered.values(), self._queue)
-        remaining = sum(item.append.log == log for item in in_flight)
+    def notify_when_drained(self, log: LogId, on_drained: OnDrained) -> bool:
+        """See `AppendChannel.notify_when_drained`."""
+        pending = chain(self._in_flight.values(), self._queue)
+        remaining = sum(item.append.log == log for item in pending)
         if remaining:
             self._watches[log] = _DrainWatch(remaining, on_drained)
         return remaining > 0
@@ -138,7 +145,7 @@ class AppendStreamClient:
     def next_message(self) -> pb.AppendRequest | None:
         if self._queue:
             if self._may_send():
-                return append_request(self._next_items())
+                return None if self._is_gathering() else append_request(self._next_items())
             if self._timer is None and self._has_room:
                 self._timer = self._loop.call_later(_LINGER_S, self._on_timer)
         return None
@@ -149,16 +156,17 @@ class AppendStreamClient:
 
     def check_timeouts(self) -> None:
         """Raises `BackendUnavailable` if a response is overdue: the owner hangs, or is cut off."""
-        oldest = next(iter(self._unanswered.values()), None)
+        oldest = next(iter(self._in_flight.values()), None)
         if oldest is not None and self._loop.time() - oldest.since > self._response_timeout_s:
             raise BackendUnavailable(f"{self._name}: no response in {self._response_timeout_s} s")
 
     def on_lost(self, error: BackendUnavailable) -> None:
-        lost, watches = [*self._unanswered.values(), *self._queue], [*self._watches.values()]
-        self._unanswered.clear()
+        lost, watches = [*self._in_flight.values(), *self._queue], [*self._watches.values()]
+        self._in_flight.clear()
         self._queue.clear()
+        self._newest = None
         self._watches.clear()
-        self._unanswered_bytes = 0
+        self._in_flight_bytes = 0
         if self._reject_handler is not None:
             self._reject_handler.on_owner_lost(self._name, lost)
         for item in lost:
@@ -167,13 +175,28 @@ class AppendStreamClient:
             watch.on_drained()
 
     def _may_send(self) -> bool:
-        if self._unanswered_bytes < _LINGER_BYTES:
+        if self._in_flight_bytes < _LINGER_BYTES:
             return True
-        return self._has_room and (self._is_message_full() or self._lingered())
+        return self._has_room and (self._has_queued(_LINGER_BYTES) or self._lingered())
+
+    def _is_gathering(self) -> bool:
+        """Returns True to wait for another large append; then this is called again soon."""
+        newest = self._queue[-1]
+        if (
+            self._in_flight_bytes < _LARGE_BYTES
+            or newest is self._newest
+            or newest.size < _LARGE_BYTES
+            or self._has_queued(_MESSAGE_BYTES_MAX)
+        ):
+            self._newest = None
+            return False
+        self._newest = newest
+        self._loop.call_soon(self._stream.wake)
+        return True
 
     @property
     def _has_room(self) -> bool:
-        return self._unanswered_bytes < _UNANSWERED_BYTES_MAX
+        return self._in_flight_bytes < _IN_FLIGHT_BYTES_MAX
 
     def _lingered(self) -> bool:
         return self._loop.time() - self._queue[0].since >= _LINGER_S
@@ -183,13 +206,14 @@ class AppendStreamClient:
         if self._queue:
             self._stream.wake()
 
-    def _is_message_full(self) -> bool:
+    def _has_queued(self, byte_count: int) -> bool:
+        """Returns True if the queue has `byte_count`, or as many appends as a message."""
         if len(self._queue) >= _MESSAGE_APPENDS_MAX:
             return True
-        return sum(item.size for item in self._queue) >= _LINGER_BYTES
+        return sum(item.size for item in self._queue) >= byte_count
 
     def _next_items(self) -> Iterator[tuple[int, Append, int]]:
-        """Takes as many appends from the queue as one message may hold. They become unanswered."""
+        """Takes as many appends from the queue as one message may hold. They are in flight then."""
         room = _MESSAGE_BYTES_MAX
         for count in range(_MESSAGE_APPENDS_MAX):
             if not self._queue:
@@ -201,15 +225,15 @@ class AppendStreamClient:
             item = self._queue.popleft()
             append_id = self._next_id
             self._next_id = append_id + 1
-            self._unanswered[append_id] = item
-            self._unanswered_bytes += size
+            self._in_flight[append_id] = item
+            self._in_flight_bytes += size
             yield append_id, item.append, item.acks
 
     def _complete(self, result: pb.AppendResult) -> None:
-        item = self._unanswered.pop(result.append_id, None)
+        item = self._in_flight.pop(result.append_id, None)
         if item is None:
             raise BackendUnavailable(f"{self._name}: a result for an append that was not sent")
-        self._unanswered_bytes -= len(item.append.batch)
+        self._in_flight_bytes -= len(item.append.batch)
         # Read first: a watch that the reject handler begins does not count this append.
         watch = self._watches.get(item.append.log) if self._watches else None
         outcome = append_result_from_message(result)

@@ -36,7 +36,7 @@ class DirectLogs:
             ]:
                 del placements[log_id]
 
-    def remove_all(self, is_gone: Callable[[LogId], bool]) -> None:
+    def remove_all(self, is_unknown: Callable[[LogId], bool]) -> None:
         for placements in (self.free, self.guarded):
-            for log_id in filter(is_gone, [*placements]):
+            for log_id in filter(is_unknown, [*placements]):
                 del placements[log_id]

@@ -114,7 +114,7 @@ class PendingAppends:
             log_id = LogId(move.topic_id, move.partition)
             if move.phase is MovePhase.FENCE and log_id in self.direct:
                 self._advance(self._open_after_direct(log_id))
-        if change.topics_gone or change.is_snapshot:
+        if change.deleted_topics or change.is_snapshot:
             self._gaps.forget(self._is_unknown)
             self.direct.remove_all(self._is_unknown)
         for pending in tuple(self._logs.values()):
@@ -137,7 +137,7 @@ class PendingAppends:
     def _open(self, log_id: LogId, last_owner: AppendChannel | None) -> PendingLog:
         pending = self._logs[log_id] = PendingLog(log_id)
         on_drained = partial(self._on_drained, pending)
-        if last_owner is None or not last_owner.notify_when_answered(log_id, on_drained):
+        if last_owner is None or not last_owner.notify_when_drained(log_id, on_drained):
             pending.become(PendingState.READY)
         return pending
 

@@ -48,10 +48,10 @@ class ProducerGaps:
         for log_id in [*self._logs]:
             self.exist_in(log_id)
 
-    def forget(self, is_gone: Callable[[LogId], bool]) -> None:
+    def forget(self, is_unknown: Callable[[LogId], bool]) -> None:
         """Forgets the gaps of logs that do not exist any more."""
         for log_id in [*self._logs]:
-            if is_gone(log_id):
+            if is_unknown(log_id):
                 del self._logs[log_id]
 
 

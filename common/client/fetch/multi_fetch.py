@@ -86,8 +86,8 @@ async def multi_fetch(
         await asyncio.gather(*(fetch.send(max_wait_ms=0, min_bytes=0) for fetch in fetches))
         missing_bytes = _missing_bytes(query, fetches)
     await _wait(query, fetches, missing_bytes, left_ms, ends_waits=ends_waits)
-    unanswered = dict.fromkeys(lost, Refusal.NO_RESPONSE)
-    return _in_order(query, fetches, {**missing, **unanswered})
+    without_response = dict.fromkeys(lost, Refusal.NO_RESPONSE)
+    return _in_order(query, fetches, {**missing, **without_response})
 
 
 def _missing_bytes(query: FetchQuery, fetches: Sequence[_OwnerFetch]) -> int:

@@ -34,7 +34,7 @@ _MESSAGE_BYTES_MAX: Final = 1 << 20
 _MESSAGE_CALLS_MAX: Final = 512
 
 #: Calls sent without a reply, in bytes; further ones wait here.
-_UNANSWERED_BYTES_MAX: Final = 8 << 20
+_IN_FLIGHT_BYTES_MAX: Final = 8 << 20
 
 
 class _Call(NamedTuple):
@@ -71,8 +71,8 @@ class CallStreamClient:
         self._reply_timeout_s = reply_timeout_s
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Call] = deque()
-        self._unanswered: dict[int, _Call] = {}  # by id, oldest first
-        self._unanswered_bytes = 0
+        self._in_flight: dict[int, _Call] = {}  # by id, oldest first
+        self._in_flight_bytes = 0
         self._replied_at = 0.0
         self._next_id = 0
 
@@ -110,8 +110,8 @@ class CallStreamClient:
         return bool(self._queue)
 
     def next_message(self) -> bytes | None:
-        """Takes as many calls from the queue as one message may hold. They become unanswered."""
-        if self._unanswered_bytes >= _UNANSWERED_BYTES_MAX:
+        """Takes as many calls from the queue as one message may hold. They are in flight then."""
+        if self._in_flight_bytes >= _IN_FLIGHT_BYTES_MAX:
             return None
         parts: list[bytes] = []
         room = _MESSAGE_BYTES_MAX
@@ -124,8 +124,8 @@ class CallStreamClient:
                 # The caller has cancelled it.
                 continue
             room -= size
-            self._unanswered[call.call_id] = call
-            self._unanswered_bytes += size
+            self._in_flight[call.call_id] = call
+            self._in_flight_bytes += size
             parts += (delimited_head(_CALLS_FIELD, size), call.encoded)
         return b"".join(parts) if parts else None
 
@@ -137,12 +137,12 @@ class CallStreamClient:
     def check_timeouts(self) -> None:
         """Fails overdue calls. Raises if the owner has sent no reply since they were queued."""
         overdue_since = self._loop.time() - self._reply_timeout_s
-        late = [call for call in self._unanswered.values() if call.since < overdue_since]
+        late = [call for call in self._in_flight.values() if call.since < overdue_since]
         if late and self._replied_at < late[0].since:
             raise BackendUnavailable(f"{self._name}: no reply in {self._reply_timeout_s} s")
         for call in late:
-            del self._unanswered[call.call_id]
-            self._unanswered_bytes -= len(call.encoded)
+            del self._in_flight[call.call_id]
+            self._in_flight_bytes -= len(call.encoded)
         unsent: list[_Call] = []
         while self._queue and self._queue[0].since < overdue_since:
             unsent.append(self._queue.popleft())
@@ -152,20 +152,20 @@ class CallStreamClient:
             self._stream.wake()
 
     def on_lost(self, error: BackendUnavailable) -> None:
-        in_doubt, unsent = list(self._unanswered.values()), list(self._queue)
-        self._unanswered.clear()
+        in_doubt, unsent = list(self._in_flight.values()), list(self._queue)
+        self._in_flight.clear()
         self._queue.clear()
-        self._unanswered_bytes = 0
+        self._in_flight_bytes = 0
         self._replied_at = 0.0
         _fail(in_doubt, error)
         _fail(unsent, CallNotSent(str(error)))
 
     def _complete(self, answer: pb.GroupAnswer) -> None:
-        call = self._unanswered.pop(answer.call_id, None)
+        call = self._in_flight.pop(answer.call_id, None)
         if call is None:
             # It was overdue and has failed.
             return
-        self._unanswered_bytes -= len(call.encoded)
+        self._in_flight_bytes -= len(call.encoded)
         if call.future.done():
             return
         field = call.format.stream_field

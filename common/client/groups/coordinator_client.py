@@ -44,11 +44,11 @@ class GrpcCoordinators:
             reachability.on_lost(self._calls.abandon)
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """Fails the unanswered calls of the stream; RPCs end when the channel is closed."""
+        """Fails the calls in flight of the stream; RPCs end when the channel is closed."""
         self._calls.abandon(error)
 
     async def close(self) -> None:
-        """Ends the stream and fails its unanswered calls."""
+        """Ends the stream and fails its calls in flight."""
         await self._calls.close()
 
     def call(self, request: GroupRequest[ReplyT]) -> Future[ReplyT]:

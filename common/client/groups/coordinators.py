@@ -57,7 +57,7 @@ class RoutedCoordinators:
         return asyncio.ensure_future(self._retries.call(request, send))
 
     async def list_groups(self, request: ListGroups) -> ListedGroups:
-        """Returns the groups of all coordinators, by id, and the names of silent coordinators."""
+        """Returns the groups by id, and the names of coordinators that did not respond."""
         topic = self._topic.known
         if topic is None:
             return ListedGroups()
@@ -73,7 +73,7 @@ class RoutedCoordinators:
     async def _list(self, name: str, request: ListGroups) -> ListedGroups:
         """Returns the groups of one owner. Waits for groups that are being loaded, as calls do."""
 
-        def unanswered(error: BackendUnavailable) -> ListedGroups:
+        def missing(error: BackendUnavailable) -> ListedGroups:
             log.warning("Lists groups without those of %s: %s", name, error)
             return ListedGroups(unanswered=[name])
 
@@ -84,13 +84,13 @@ class RoutedCoordinators:
             except OwnerLost:
                 raise  # it may be back in a moment, and no member waits for this list
             except BackendUnavailable as error:
-                return unanswered(error)
+                return missing(error)
 
         try:
             self._owner(name)
             return await self._retries.call(request, send)
         except BackendUnavailable as error:
-            return unanswered(error)
+            return missing(error)
 
     async def _send(self, request: GroupRequest[ReplyT]) -> ReplyT:
         try:

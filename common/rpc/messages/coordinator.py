@@ -5,7 +5,7 @@ Written by hand because they are frequent: `plain.py` takes several times as lon
 
 from typing import Any, Final
 
-from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatReply
 from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -90,13 +90,13 @@ def read_heartbeat(message: pb.GroupHeartbeat) -> GroupHeartbeat:
     return GroupHeartbeat(message.group_id, message.member_id, message.generation_id, instance_id)
 
 
-def write_heartbeat_result(message: pb.HeartbeatTaken, taken: HeartbeatTaken) -> None:
-    message.refusal = _number(taken.refusal)
+def write_heartbeat_result(message: pb.HeartbeatTaken, reply: HeartbeatReply) -> None:
+    message.refusal = _number(reply.refusal)
 
 
-def read_heartbeat_result(message: pb.HeartbeatTaken) -> HeartbeatTaken:
+def read_heartbeat_result(message: pb.HeartbeatTaken) -> HeartbeatReply:
     """Raises `KeyError` for a refusal that is unknown here."""
-    return HeartbeatTaken(_REFUSALS[message.refusal])
+    return HeartbeatReply(_REFUSALS[message.refusal])
 
 
 def _number(refusal: GroupRefusal | None) -> Any:

@@ -1,7 +1,8 @@
 """Responses of FetchStream in messages of partition.v1, both ends of each.
 
-A response leaves in pieces of about half a megabyte: the caller takes the first while the next is
-encoded, and a small response does not wait until all of a large one has left.
+A response leaves in pieces of at most about a megabyte: the caller takes the first while the next
+is encoded, and a small response does not wait until all of a large one has left. A megabyte is what
+consumers request of a partition by default, and gRPC costs by the message.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from common.rpc.wire_format import delimited_head, split
 from protos.partition.v1 import partition_pb2 as pb
 
 #: Bound of one piece in bytes; a batch that is larger is a piece of its own.
-PIECE_BYTES: Final = 512 << 10
+PIECE_BYTES: Final = 1 << 20
 
 #: Messages up to this size are decoded by protobuf: copying their batches costs less than `split`.
 _SMALL_BYTES: Final = 8 << 10
@@ -42,7 +43,7 @@ def encode_pieces(
 ) -> Iterator[Chunks]:
     """Yields the response to one fetch as encoded FetchPieces.
 
-    Removes the batches from `results` one by one, so that memory is free once a piece has left.
+    Removes the batches from `results`, so that their memory is free once a piece has left.
     """
     chunks: Chunks = []
     size = 0
@@ -50,6 +51,11 @@ def encode_pieces(
     for result in results:
         head = fetch_result_to_message(result).SerializeToString()
         run: Chunks = []
+        records_bytes = sum(map(len, result.records))
+        if size + records_bytes <= bytes_max:
+            # Most results fit as a whole, and may have hundreds of batches.
+            run, result.records = result.records, run
+            size += records_bytes
         for batch in _removed(result.records):
             if size and size + len(batch) > bytes_max:
                 add_result(chunks, head, run)

@@ -16,16 +16,16 @@ from common.ports.classic_groups import (
     DescribeGroup,
     GroupHeartbeat,
     GroupResult,
-    Joined,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
-    Left,
-    Synced,
+    LeaveReply,
     SyncGroup,
+    SyncReply,
 )
 from common.ports.consumer_groups import (
     ConsumerHeartbeat,
-    ConsumerHeartbeatTaken,
+    ConsumerHeartbeatReply,
     DescribeConsumerGroup,
     DescribedConsumerGroup,
 )
@@ -111,8 +111,8 @@ def _by_group_id(
 
 
 GROUP_CALLS: Final[Mapping[type[GroupRequest[Any]], GroupCallFormat]] = {
-    JoinGroup: _plain("JoinGroup", (JoinGroup, pb.JoinGroupRequest), (Joined, pb.Joined)),
-    SyncGroup: _plain("SyncGroup", (SyncGroup, pb.SyncGroupRequest), (Synced, pb.Synced)),
+    JoinGroup: _plain("JoinGroup", (JoinGroup, pb.JoinGroupRequest), (JoinReply, pb.Joined)),
+    SyncGroup: _plain("SyncGroup", (SyncGroup, pb.SyncGroupRequest), (SyncReply, pb.Synced)),
     GroupHeartbeat: GroupCallFormat(
         "Heartbeat",
         pb.GroupHeartbeat,
@@ -123,7 +123,7 @@ GROUP_CALLS: Final[Mapping[type[GroupRequest[Any]], GroupCallFormat]] = {
         messages.read_heartbeat_result,
         "heartbeat",
     ),
-    LeaveGroup: _plain("LeaveGroup", (LeaveGroup, pb.LeaveGroupRequest), (Left, pb.Left)),
+    LeaveGroup: _plain("LeaveGroup", (LeaveGroup, pb.LeaveGroupRequest), (LeaveReply, pb.Left)),
     CommitOffsets: GroupCallFormat(
         "CommitOffsets",
         pb.CommitOffsetsRequest,
@@ -145,7 +145,7 @@ GROUP_CALLS: Final[Mapping[type[GroupRequest[Any]], GroupCallFormat]] = {
     ConsumerHeartbeat: _plain(
         "ConsumerHeartbeat",
         (ConsumerHeartbeat, pb.ConsumerHeartbeatRequest),
-        (ConsumerHeartbeatTaken, pb.ConsumerHeartbeatTaken),
+        (ConsumerHeartbeatReply, pb.ConsumerHeartbeatTaken),
         "consumer_heartbeat",
     ),
     DescribeGroup: _by_group_id(

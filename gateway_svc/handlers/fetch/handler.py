@@ -16,8 +16,8 @@ from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.handlers.fetch.divergence import detect_divergence
 from gateway_svc.handlers.fetch.partitions import (
     RequestedPartition,
+    as_unavailable,
     requested_partitions,
-    with_owner_lost,
 )
 from gateway_svc.handlers.fetch.records import records_for
 from gateway_svc.wire.apis.fetch import (
@@ -54,7 +54,7 @@ async def fetch(request: FetchRequest, context: RequestContext) -> FetchResponse
             results = await _poll(_query(request, requested, max_bytes, context), context)
         except BackendUnavailable:
             # Retriable: the client refreshes its metadata, and by then the owner may be back.
-            requested = [with_owner_lost(partition) for partition in requested]
+            requested = [as_unavailable(partition) for partition in requested]
             results = []
         return await _response(requested, results, context)
 
@@ -69,7 +69,7 @@ async def _redirect(
             )
         )
     except BackendUnavailable:
-        requested = [with_owner_lost(partition) for partition in requested]
+        requested = [as_unavailable(partition) for partition in requested]
         found = iter(())
     return FetchResponse(
         responses=_by_topic(
@@ -138,7 +138,7 @@ async def _response(
 ) -> FetchResponse:
     leaders = CurrentLeaders(context)
     remaining = iter(results)
-    answers = [
+    partitions = [
         (
             partition,
             _unknown(partition)
@@ -148,7 +148,7 @@ async def _response(
         for partition in requested
     ]
     return FetchResponse(
-        responses=_by_topic(answers),
+        responses=_by_topic(partitions),
         node_endpoints=[
             NodeEndpoint(
                 node_id=broker.node_id, host=broker.host, port=broker.port, rack=broker.rack
@@ -159,10 +159,10 @@ async def _response(
 
 
 def _by_topic(
-    answers: Iterable[tuple[RequestedPartition, PartitionData]],
+    partitions: Iterable[tuple[RequestedPartition, PartitionData]],
 ) -> list[FetchableTopicResponse]:
     topics: dict[tuple[str, bytes], list[PartitionData]] = {}
-    for requested, data in answers:
+    for requested, data in partitions:
         topics.setdefault((requested.topic.topic, requested.topic.topic_id), []).append(data)
     return [
         FetchableTopicResponse(topic=name, topic_id=topic_id, partitions=partitions)

@@ -39,7 +39,7 @@ def requested_partitions(
     return list(requested.values())
 
 
-def with_owner_lost(requested: RequestedPartition) -> RequestedPartition:
+def as_unavailable(requested: RequestedPartition) -> RequestedPartition:
     """Returns the partition with a retriable error, because its owner does not respond."""
     if requested.log is None:
         return requested

@@ -22,8 +22,8 @@ from gateway_svc.dispatch.route import ExclusiveOperation, Operation
 from gateway_svc.handlers.produce.records import (
     Batch,
     NotAppended,
-    checked_batch,
-    converted_batch,
+    check_batch,
+    convert_to_batch,
 )
 from gateway_svc.handlers.produce.response_template import TEMPLATE_SINCE, response_template
 from gateway_svc.wire.apis.produce import (
@@ -93,7 +93,7 @@ async def _converted(
     records, version = partition.records, context.api_version
     limit = effective_int("max.message.bytes", found.topic.configs, view.broker_configs)
     return await context.backends.conversions.run(
-        lambda count: converted_batch(records, version, limit, count)
+        lambda count: convert_to_batch(records, version, limit, count)
     )
 
 
@@ -140,7 +140,7 @@ class ProduceOperation(Operation[ProduceResponse]):
         name_or_id, view = _named_topic(topic, self._context), self._context.backends.view
         version, converted = self._context.api_version, self._converted
         for partition in topic.partition_data:
-            batch = next(converted) if converted else checked_batch(partition.records, version)
+            batch = next(converted) if converted else check_batch(partition.records, version)
             found = resolve_partition(view, name_or_id, partition.index)
             if isinstance(found, ErrorCode):
                 self._early.append(NotAppended(found))

@@ -43,7 +43,7 @@ _NO_ZSTD: Final = NotAppended(
 )
 
 
-def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
+def check_batch(records: bytes | memoryview | None, version: int) -> Batch:
     """Returns the records of a partition from version 3 on, after the checks by version."""
     if not records:
         return _NOTHING
@@ -59,7 +59,7 @@ def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
     return records
 
 
-def converted_batch(
+def convert_to_batch(
     records: bytes | memoryview | None, version: int, message_bytes_max: int, count: ByteCounter
 ) -> Batch:
     """Converts the records of a partition before version 3 to a batch.
@@ -85,4 +85,4 @@ def converted_batch(
     if len(batch) > message_bytes_max:
         # The owner would refuse it too, but it would take memory until then.
         return NotAppended(ErrorCode.MESSAGE_TOO_LARGE)
-    return checked_batch(batch, version)
+    return check_batch(batch, version)

@@ -1,11 +1,11 @@
 """ApiVersions (key 18), versions 0-4: which APIs we speak, in which versions.
 
-The first request of nearly every client. One of a version that we do not know is answered all the
+The first request of nearly every client. A request of an unknown version gets a response all the
 same, with version 0, UNSUPPORTED_VERSION and our own range of ApiVersions (KIP-511).
 
 Versions:
     1: throttle_time_ms in the response
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: flexible encoding (KIP-482); the client's software; features (KIP-511, KIP-584)
     4: a feature's min_version may be 0 (KAFKA-17011)
 """

@@ -22,7 +22,7 @@ from gateway_svc.wire.schema import (
     wire,
 )
 
-#: Authorized operations were not asked for.
+#: Authorized operations were not requested.
 OPERATIONS_UNKNOWN: Final = -(2**31)
 
 

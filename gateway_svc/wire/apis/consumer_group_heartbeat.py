@@ -1,6 +1,6 @@
 """ConsumerGroupHeartbeat (key 68), versions 0-1: a member of a consumer group says what it has.
 
-The answer says what it is to have: in consumer groups the coordinator assigns (KIP-848).
+The response has its assignment: in consumer groups the coordinator assigns (KIP-848).
 
 Versions:
     0: the coordinator gives members their ids
@@ -50,7 +50,7 @@ class Assignment:
 
 @message
 class ConsumerGroupHeartbeatResponse:
-    """`assignment` None: as in the answer before."""
+    """`assignment` None: as in the previous response."""
 
     throttle_time_ms: int = wire(INT32, default=0)
     error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)

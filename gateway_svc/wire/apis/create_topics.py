@@ -3,10 +3,10 @@
 Versions:
     1: validate_only, error_message
     2: throttle_time_ms
-    3: answered before throttling (KIP-219)
+    3: response sent before throttling (KIP-219)
     4: -1 partitions or replicas ask for the cluster's defaults (KIP-464)
     5: flexible encoding (KIP-482); the response shows the topic as it was made (KIP-525)
-    6: THROTTLING_QUOTA_EXCEEDED may be answered (KIP-599)
+    6: THROTTLING_QUOTA_EXCEEDED may be returned (KIP-599)
     7: topic_id in the response (KIP-516)
 """
 

@@ -2,7 +2,7 @@
 
 Versions:
     0: group names
-    1: answered before throttling (KIP-219)
+    1: response sent before throttling (KIP-219)
     2: flexible encoding (KIP-482)
     3: error_message, which is null where the code says all
 """

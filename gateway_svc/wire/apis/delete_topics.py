@@ -2,8 +2,8 @@
 
 Versions:
     1: throttle_time_ms
-    2: answered before throttling (KIP-219)
-    3: TOPIC_DELETION_DISABLED may be answered (KIP-322)
+    2: response sent before throttling (KIP-219)
+    3: TOPIC_DELETION_DISABLED may be returned (KIP-322)
     4: flexible encoding (KIP-482)
     5: error_message (KIP-599)
     6: topics, by name or by id, instead of topic_names (KIP-516)

@@ -16,7 +16,7 @@ from gateway_svc.wire.schema import BOOL, ERROR_CODE, INT8, INT32, STRING, Array
 BROKERS = 1
 CONTROLLERS = 2
 
-#: "The authorized operations were not asked for", in their bit field.
+#: Authorized operations were not requested, in their bit field.
 OPERATIONS_UNKNOWN = -(2**31)
 
 

@@ -3,7 +3,7 @@
 Versions:
     0: is_default says whether a setting was set (KIP-133)
     1: config_source instead, and synonyms (KIP-226)
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: config_type and documentation (KIP-569)
     4: flexible encoding (KIP-482)
 """

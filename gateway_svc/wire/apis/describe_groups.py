@@ -3,7 +3,7 @@
 Versions:
     0: groups
     1: throttle_time_ms
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: include_authorized_operations (KIP-430)
     4: group_instance_id (KIP-345)
     5: flexible encoding (KIP-482)
@@ -17,7 +17,7 @@ from gateway_svc.wire.api import Api
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import BOOL, BYTES, ERROR_CODE, INT32, STRING, ArrayOf, message, wire
 
-#: Authorized operations were not asked for.
+#: Authorized operations were not requested.
 OPERATIONS_UNKNOWN: Final = -(2**31)
 
 

@@ -1,21 +1,21 @@
-"""Fetch (key 1), versions 0-18: reads record batches from partitions, waiting for them if asked.
+"""Fetch (key 1), versions 0-18: reads record batches, and waits for them if requested.
 
 Versions:
-    0: answers message sets of magic 0
+    0: returns message sets of magic 0
     1: throttle_time_ms in the response
-    2: answers message sets of magic 1 (KIP-32)
-    3: max_bytes for the whole response; partitions are served in the order asked (KIP-74)
+    2: returns message sets of magic 1 (KIP-32)
+    3: max_bytes for the whole response; partitions are served in the order of the request (KIP-74)
     4: isolation_level, last_stable_offset, aborted_transactions; batches of magic 2 (KIP-98)
     5: log_start_offset (KIP-107)
-    6: KAFKA_STORAGE_ERROR may be answered (KIP-112)
+    6: KAFKA_STORAGE_ERROR may be returned (KIP-112)
     7: sessions and incremental requests (KIP-227)
-    8: answered before throttling (KIP-219)
+    8: response sent before throttling (KIP-219)
     9: current_leader_epoch (KIP-320)
     10: records may be compressed with zstd (KIP-110)
     11: rack_id and preferred_read_replica (KIP-392)
     12: flexible encoding (KIP-482); last_fetched_epoch and what diverges (KIP-595)
     13: topic_id instead of topic (KIP-516)
-    14: OFFSET_MOVED_TO_TIERED_STORAGE may be answered (KIP-405)
+    14: OFFSET_MOVED_TO_TIERED_STORAGE may be returned (KIP-405)
     15: replica_state instead of replica_id (KIP-903)
     16: node_endpoints in the response (KIP-951)
     17: replica_directory_id (KIP-853)
@@ -173,8 +173,8 @@ def _refuse(request: FetchRequest, error_code: ErrorCode) -> FetchResponse:
                 topic=topic.topic,
                 topic_id=topic.topic_id,
                 partitions=[
-                    PartitionData(partition_index=asked.partition, error_code=error_code)
-                    for asked in topic.partitions
+                    PartitionData(partition_index=partition.partition, error_code=error_code)
+                    for partition in topic.partitions
                 ],
             )
             for topic in request.topics

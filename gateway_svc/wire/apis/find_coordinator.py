@@ -3,10 +3,10 @@
 Versions:
     0: one key, of a group
     1: key_type, error_message and throttle_time_ms (KIP-98)
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: flexible encoding (KIP-482)
     4: several keys in one request (KIP-699)
-    5: TRANSACTION_ABORTABLE may be answered (KIP-890)
+    5: TRANSACTION_ABORTABLE may be returned (KIP-890)
     6: key type 2, share groups (KIP-932)
 """
 

@@ -1,9 +1,9 @@
-"""Heartbeat (key 12), versions 0-4: a member of a classic group lives, and asks if all is well.
+"""Heartbeat (key 12), versions 0-4: keeps a member of a classic group alive.
 
 Versions:
     0: group, generation, member
     1: throttle_time_ms
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: group_instance_id, static membership (KIP-345)
     4: flexible encoding (KIP-482)
 """

@@ -1,11 +1,11 @@
-"""InitProducerId (key 22), versions 0-5: an id by which a producer's batches are told apart.
+"""InitProducerId (key 22), versions 0-5: an id that identifies the batches of a producer.
 
 Versions:
-    1: answered before throttling (KIP-219)
+    1: response sent before throttling (KIP-219)
     2: flexible encoding (KIP-482)
     3: producer_id and producer_epoch in the request, to go on after an error (KIP-360)
-    4: PRODUCER_FENCED may be answered (KIP-588)
-    5: TRANSACTION_ABORTABLE may be answered (KIP-890)
+    4: PRODUCER_FENCED may be returned (KIP-588)
+    5: TRANSACTION_ABORTABLE may be returned (KIP-890)
 """
 
 from gateway_svc.wire.api import Api

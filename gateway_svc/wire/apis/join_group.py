@@ -4,7 +4,7 @@ Versions:
     0: group, session timeout, member, protocols
     1: rebalance_timeout_ms (KIP-62)
     2: throttle_time_ms
-    3: answered before throttling (KIP-219)
+    3: response sent before throttling (KIP-219)
     4: members without an id get one with MEMBER_ID_REQUIRED and join again (KIP-394)
     5: group_instance_id, static membership (KIP-345)
     6: flexible encoding (KIP-482)
@@ -22,7 +22,7 @@ from gateway_svc.wire.schema import BOOL, BYTES, ERROR_CODE, INT32, STRING, Arra
 
 @message
 class JoinGroupRequestProtocol:
-    """An assignor that the member knows, and what it tells the one who assigns."""
+    """An assignor that the member knows, and its metadata for the leader."""
 
     name: str = wire(STRING)
     metadata: bytes = wire(BYTES)

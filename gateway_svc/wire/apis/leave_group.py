@@ -3,7 +3,7 @@
 Versions:
     0: one member
     1: throttle_time_ms
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: several members, also by group_instance_id (KIP-345)
     4: flexible encoding (KIP-482)
     5: reason (KIP-800)

@@ -3,7 +3,7 @@
 Versions:
     0: all groups
     1: throttle_time_ms
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: flexible encoding (KIP-482)
     4: states_filter and group_state (KIP-518)
     5: types_filter and group_type (KIP-848)

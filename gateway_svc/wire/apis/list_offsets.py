@@ -4,9 +4,9 @@ Versions:
     0: up to max_num_offsets offsets, newest first, in old_style_offsets
     1: one offset and its timestamp (KIP-79)
     2: isolation_level and throttle_time_ms (KIP-98)
-    3: answered before throttling (KIP-219)
+    3: response sent before throttling (KIP-219)
     4: current_leader_epoch and leader_epoch (KIP-320)
-    5: OFFSET_NOT_AVAILABLE may be answered (KIP-207)
+    5: OFFSET_NOT_AVAILABLE may be returned (KIP-207)
     6: flexible encoding (KIP-482)
     7: timestamp -3, the record with the largest timestamp (KIP-734)
     8: timestamp -4, the start of what is stored locally (KIP-405)
@@ -46,7 +46,7 @@ class ListOffsetsRequest:
 
 @message
 class ListOffsetsPartitionResponse:
-    """`old_style_offsets` answers version 0; timestamp and offset, -1 where none, all others."""
+    """`old_style_offsets` is for version 0; timestamp and offset, -1 where none, all others."""
 
     partition_index: int = wire(INT32)
     error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)
@@ -75,9 +75,9 @@ def _refuse(request: ListOffsetsRequest, error_code: ErrorCode) -> ListOffsetsRe
                 name=topic.name,
                 partitions=[
                     ListOffsetsPartitionResponse(
-                        partition_index=asked.partition_index, error_code=error_code
+                        partition_index=partition.partition_index, error_code=error_code
                     )
-                    for asked in topic.partitions
+                    for partition in topic.partitions
                 ],
             )
             for topic in request.topics

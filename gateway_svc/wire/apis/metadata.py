@@ -1,19 +1,19 @@
-"""Metadata (key 3), versions 0-13: the brokers, and the topics asked for with their leaders.
+"""Metadata (key 3), versions 0-13: the brokers, and the requested topics with their leaders.
 
 Versions:
-    0: no topics asked means all of them
-    1: None asked means all, an empty list none; rack, controller_id, is_internal (KIP-4)
+    0: an empty list of topics means all of them
+    1: None means all topics, an empty list none; rack, controller_id, is_internal (KIP-4)
     2: cluster_id (KIP-78)
     3: throttle_time_ms
     4: allow_auto_topic_creation
     5: offline_replicas (KIP-112)
-    6: answered before throttling (KIP-219)
+    6: response sent before throttling (KIP-219)
     7: leader_epoch of partitions (KIP-320)
     8: authorized operations (KIP-430)
     9: flexible encoding (KIP-482)
     10: topic_id in the response (KIP-516)
     11: authorized operations of the cluster moved to DescribeCluster (KIP-700)
-    12: topics may be asked for by id, and answered without a name (KIP-516)
+    12: topics may be requested by id, and returned without a name (KIP-516)
     13: error_code for the whole response, to order a rebootstrap (KIP-1102)
 """
 
@@ -33,7 +33,7 @@ from gateway_svc.wire.schema import (
     wire,
 )
 
-#: "The authorized operations were not asked for", in their bit field.
+#: Authorized operations were not requested, in their bit field.
 OPERATIONS_UNKNOWN = -(2**31)
 
 
@@ -74,7 +74,7 @@ class MetadataResponsePartition:
 
 @message
 class MetadataResponseTopic:
-    """`name` may be None from version 12 on, where a topic was asked for by an unknown id."""
+    """`name` may be None from version 12 on, if a topic was requested by an unknown id."""
 
     error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)
     name: str | None = wire(STRING, nullable_since=12)
@@ -100,7 +100,7 @@ class MetadataResponse:
 def _refuse(request: MetadataRequest, error_code: ErrorCode) -> MetadataResponse:
     return MetadataResponse(
         topics=[
-            # Versions 10 and 11 may ask without a name, but cannot be answered without one.
+            # Versions 10 and 11 permit a request without a name, but no such response.
             MetadataResponseTopic(
                 error_code=error_code, name=topic.name or "", topic_id=topic.topic_id
             )

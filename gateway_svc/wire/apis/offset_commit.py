@@ -5,7 +5,7 @@ Versions:
     1: generation and member; a timestamp for each partition
     2: retention_time_ms in place of the timestamps
     3: throttle_time_ms
-    4: answered before throttling (KIP-219)
+    4: response sent before throttling (KIP-219)
     5: no retention_time_ms: offsets live as long as their group (KIP-211)
     6: committed_leader_epoch (KIP-320)
     7: group_instance_id, static membership (KIP-345)

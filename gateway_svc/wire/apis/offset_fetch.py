@@ -5,7 +5,7 @@ Versions:
     1: offsets that were committed to Kafka, not to ZooKeeper: the same here
     2: topics may be null, for all; error_code of the whole
     3: throttle_time_ms
-    4: answered before throttling (KIP-219)
+    4: response sent before throttling (KIP-219)
     5: committed_leader_epoch (KIP-320)
     6: flexible encoding (KIP-482)
     7: require_stable (KIP-447)

@@ -23,7 +23,7 @@ DEBUGGING_REPLICA_ID: Final = -2
 
 @message
 class OffsetForLeaderPartition:
-    """`leader_epoch` is the one asked about, `current_leader_epoch` the one that the client knows.
+    """`leader_epoch` is the requested one, `current_leader_epoch` the one that the client knows.
 
     The latter is -1 where it is not to be checked.
     """
@@ -47,7 +47,7 @@ class OffsetForLeaderEpochRequest:
 
 @message
 class EpochEndOffset:
-    """The largest epoch that is not above the one asked for, and its end; -1, -1 where none is."""
+    """The largest epoch up to the requested one, and its end offset; -1, -1 if there is none."""
 
     error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)
     partition: int = wire(INT32)
@@ -75,8 +75,8 @@ def _refuse(
             OffsetForLeaderTopicResult(
                 topic=topic.topic,
                 partitions=[
-                    EpochEndOffset(error_code=error_code, partition=asked.partition)
-                    for asked in topic.partitions
+                    EpochEndOffset(error_code=error_code, partition=partition.partition)
+                    for partition in topic.partitions
                 ],
             )
             for topic in request.topics

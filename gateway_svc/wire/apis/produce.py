@@ -5,13 +5,13 @@ Versions:
     1: throttle_time_ms in the response
     2: log_append_time_ms in the response
     3: transactional_id; record batches of magic 2 (KIP-98)
-    4: KAFKA_STORAGE_ERROR may be answered (KIP-112)
+    4: KAFKA_STORAGE_ERROR may be returned (KIP-112)
     5: log_start_offset in the response (KIP-107)
     7: records may be compressed with zstd (KIP-110)
     8: record_errors and error_message in the response (KIP-467)
     9: flexible encoding (KIP-482)
     10: current_leader and node_endpoints in the response (KIP-951)
-    11: TRANSACTION_ABORTABLE may be answered (KIP-890)
+    11: TRANSACTION_ABORTABLE may be returned (KIP-890)
     12: part of the second transaction protocol (KIP-890); nothing changes in the bytes
     13: topic_id instead of name (KIP-516)
 """

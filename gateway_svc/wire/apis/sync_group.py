@@ -3,7 +3,7 @@
 Versions:
     0: group, generation, member, assignments
     1: throttle_time_ms
-    2: answered before throttling (KIP-219)
+    2: response sent before throttling (KIP-219)
     3: group_instance_id, static membership (KIP-345)
     4: flexible encoding (KIP-482)
     5: protocol_type and protocol_name, to be checked (KIP-559)

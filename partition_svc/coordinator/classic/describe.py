@@ -20,7 +20,7 @@ def describe(group: ClassicGroup) -> DescribedGroup:
         group.state.value,
         group.protocol_type or "",
         protocol or "",
-        [member.described(protocol) for member in group.members],
+        [member.describe(protocol) for member in group.members],
     )
 
 
@@ -31,7 +31,7 @@ def missing(group_id: str, *, exists: bool) -> DescribedGroup:
     return DescribedGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
 
 
-def listed(group: ClassicGroup) -> ListedGroup:
+def as_listed_group(group: ClassicGroup) -> ListedGroup:
     return ListedGroup(group.group_id, group.protocol_type or "", group.state.value, _CLASSIC)
 
 

@@ -5,7 +5,7 @@ Kafka: ClassicGroup.
 """
 
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
+from partition_svc.coordinator.classic.member import ClassicGroupMember, restore_member
 from partition_svc.coordinator.classic.members import ClassicGroupMembers
 from partition_svc.coordinator.classic.state import (
     ClassicGroupEvent,
@@ -84,7 +84,7 @@ class ClassicGroup:
         self.protocol = stored.protocol
         self.state_since_ms = stored.state_since_ms
         for member in stored.members:
-            self.members.add(restored_member(member, stored.protocol))
+            self.members.add(restore_member(member, stored.protocol))
         self.members.leader = stored.leader if stored.leader in self.members else None
 
     def schedule(self, at_ms: int) -> None:
@@ -103,7 +103,7 @@ class ClassicGroup:
     def store(self, result: CoordinatorResult) -> None:
         """Writes the record of the group as it is now."""
         self.is_stored = True
-        result.records.append(GroupRecord(self.group_id, self._stored()))
+        result.records.append(GroupRecord(self.group_id, self._as_stored_group()))
 
     def write_tombstone(self, result: CoordinatorResult) -> None:
         if self.is_stored:
@@ -114,12 +114,12 @@ class ClassicGroup:
         self.write_tombstone(result)
         self.transition(ClassicGroupEvent.DELETED)
 
-    def _stored(self) -> StoredGroup:
+    def _as_stored_group(self) -> StoredGroup:
         return StoredGroup(
             self.protocol_type or "",
             self.generation_id,
             self.protocol,
             self.members.leader,
             self.state_since_ms,
-            [member.stored(self.protocol) for member in self.members],
+            [member.as_stored_member(self.protocol) for member in self.members],
         )

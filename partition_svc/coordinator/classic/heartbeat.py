@@ -1,4 +1,4 @@
-"""Heartbeat of a classic member: extends its session and tells it when to join again.
+"""Heartbeat of a classic member: extends its session and signals rebalances.
 
 Kafka: GroupMetadataManager.classicGroupHeartbeatToClassicGroup.
 """

@@ -6,7 +6,7 @@ members get a member id first, so that a lost response does not leave a member w
 
 from typing import Final, NamedTuple
 
-from common.ports.classic_groups import Joined, JoinGroup
+from common.ports.classic_groups import JoinGroup, JoinReply
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance, static_members
 from partition_svc.coordinator.classic.group import ClassicGroup
@@ -32,9 +32,9 @@ def join(group: ClassicGroup, pending_join: PendingJoin, result: CoordinatorResu
     member_id = request.member_id
     refusal = _refusal(group, request)
     if refusal is not None:
-        result.reply(pending, Joined(member_id, refusal=refusal))
+        result.reply(pending, JoinReply(member_id, refusal=refusal))
     elif not _has_room(group, member_id):
-        result.reply(pending, Joined(refusal=GroupRefusal.GROUP_MAX_SIZE_REACHED))
+        result.reply(pending, JoinReply(refusal=GroupRefusal.GROUP_MAX_SIZE_REACHED))
         _reject_surplus(group, member_id, result)
     elif not member_id:
         _join_without_id(group, pending_join, result)
@@ -42,7 +42,7 @@ def join(group: ClassicGroup, pending_join: PendingJoin, result: CoordinatorResu
         _rejoin(group, pending_join, result)
     elif request.group_instance_id is not None:
         # Kafka raises an IllegalStateException: static members never get pending ids.
-        result.reply(pending, Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
+        result.reply(pending, JoinReply(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
     else:
         _add_member(group, pending_join, member_id, result)
 
@@ -95,7 +95,7 @@ def _join_without_id(
         static_members.replace(group, member, pending_join, result)
     elif request.group_instance_id is None and request.needs_member_id:
         _add_pending_id(group, new_member_id, result.now_ms + request.session_timeout_ms)
-        result.reply(pending, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
+        result.reply(pending, JoinReply(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
     else:
         _add_member(group, pending_join, new_member_id, result)
 
@@ -133,7 +133,7 @@ def _rejoin(group: ClassicGroup, pending_join: PendingJoin, result: CoordinatorR
     request, pending, _ = pending_join
     refusal = group.members.check(request.member_id, request.group_instance_id)
     if refusal is not None:
-        result.reply(pending, Joined(request.member_id, refusal=refusal))
+        result.reply(pending, JoinReply(request.member_id, refusal=refusal))
         return
     member = group.members[request.member_id]
     leads = group.members.leader == member.member_id

@@ -3,17 +3,17 @@
 Kafka: GroupMetadataManager.classicGroupLeaveToClassicGroup.
 """
 
-from common.ports.classic_groups import LeaveGroup, LeavingMember, Left, LeftMember
+from common.ports.classic_groups import LeaveGroup, LeaveReply, LeavingMember, LeftMember
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def leave(group: ClassicGroup, request: LeaveGroup, result: CoordinatorResult) -> Left:
+def leave(group: ClassicGroup, request: LeaveGroup, result: CoordinatorResult) -> LeaveReply:
     """Removes the members and rebalances the group, or completes a join that waited for them."""
     if not group.group_id:
-        return Left(refusal=GroupRefusal.INVALID_GROUP_ID)
+        return LeaveReply(refusal=GroupRefusal.INVALID_GROUP_ID)
     count = len(group.members)
     left = [
         LeftMember(leaving.member_id, leaving.group_instance_id, _remove(group, leaving, result))
@@ -23,7 +23,7 @@ def leave(group: ClassicGroup, request: LeaveGroup, result: CoordinatorResult) -
         rebalance.rebalance_or_complete_join(group, result)
     else:
         rebalance.maybe_complete_join(group, result)
-    return Left(left)
+    return LeaveReply(left)
 
 
 def _remove(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from common.ports.classic_groups import (
     DescribedMember,
     GroupProtocol,
-    Joined,
     JoinedMember,
     JoinGroup,
-    Synced,
+    JoinReply,
+    SyncReply,
 )
 from common.ports.group_errors import GroupClient, GroupRefusal
 from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
@@ -61,28 +61,28 @@ class ClassicGroupMember:
 
     def hold_sync(self, pending: PendingReply, result: CoordinatorResult) -> None:
         """Keeps a sync pending. Rejects one that was pending before."""
-        self.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
+        self.respond_to_sync(SyncReply(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
         self.pending_sync = pending
 
-    def respond_to_join(self, joined: Joined, result: CoordinatorResult) -> None:
+    def respond_to_join(self, reply: JoinReply, result: CoordinatorResult) -> None:
         if self.pending_join is not None:
-            result.reply(self.pending_join, joined)
+            result.reply(self.pending_join, reply)
             self.pending_join = None
 
-    def respond_to_sync(self, synced: Synced, result: CoordinatorResult) -> None:
+    def respond_to_sync(self, reply: SyncReply, result: CoordinatorResult) -> None:
         if self.pending_sync is not None:
-            result.reply(self.pending_sync, synced)
+            result.reply(self.pending_sync, reply)
             self.pending_sync = None
 
     def reject_pending(self, refusal: GroupRefusal, result: CoordinatorResult) -> None:
         """Rejects the pending join and sync."""
         self.respond_to_join(_rejected_join(self.member_id, refusal), result)
-        self.respond_to_sync(Synced(refusal=refusal), result)
+        self.respond_to_sync(SyncReply(refusal=refusal), result)
 
-    def joined(self, protocol: str | None) -> JoinedMember:
+    def as_joined_member(self, protocol: str | None) -> JoinedMember:
         return JoinedMember(self.member_id, self.group_instance_id, self.metadata(protocol))
 
-    def described(self, protocol: str | None) -> DescribedMember:
+    def describe(self, protocol: str | None) -> DescribedMember:
         """`protocol`: None unless the group is Stable; metadata is empty then."""
         return DescribedMember(
             self.member_id,
@@ -92,7 +92,7 @@ class ClassicGroupMember:
             self.assignment,
         )
 
-    def stored(self, protocol: str | None) -> StoredMember:
+    def as_stored_member(self, protocol: str | None) -> StoredMember:
         return StoredMember(
             self.member_id,
             self.group_instance_id,
@@ -104,10 +104,10 @@ class ClassicGroupMember:
         )
 
 
-def _rejected_join(member_id: str, refusal: GroupRefusal) -> Joined:
+def _rejected_join(member_id: str, refusal: GroupRefusal) -> JoinReply:
     """Returns the response without a member id if that is unknown, as Kafka does."""
     is_unknown = refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    return Joined(member_id="" if is_unknown else member_id, refusal=refusal)
+    return JoinReply(member_id="" if is_unknown else member_id, refusal=refusal)
 
 
 def joining_member(request: JoinGroup, member_id: str) -> ClassicGroupMember:
@@ -121,7 +121,7 @@ def joining_member(request: JoinGroup, member_id: str) -> ClassicGroupMember:
     )
 
 
-def restored_member(stored: StoredMember, protocol: str | None) -> ClassicGroupMember:
+def restore_member(stored: StoredMember, protocol: str | None) -> ClassicGroupMember:
     """Returns a member with the one protocol that the log has: that of its generation."""
     rebalance_timeout_ms = stored.rebalance_timeout_ms
     return ClassicGroupMember(

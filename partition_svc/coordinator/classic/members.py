@@ -100,7 +100,7 @@ class ClassicGroupMembers:
         return votes.most_common(1)[0][0]
 
     @property
-    def have_all_joined(self) -> bool:
+    def all_have_joined(self) -> bool:
         """True if all members have joined and no member id is pending."""
         return not self.pending and all(member.pending_join is not None for member in self)
 

@@ -5,7 +5,7 @@ coordinator that crashes before the assignment never uses the same generation id
 Kafka: GroupMetadataManager.prepareRebalance, completeClassicGroupJoin.
 """
 
-from common.ports.classic_groups import Joined, Synced
+from common.ports.classic_groups import JoinReply, SyncReply
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
@@ -25,7 +25,7 @@ def rebalance_or_complete_join(group: ClassicGroup, result: CoordinatorResult) -
 def maybe_complete_join(group: ClassicGroup, result: CoordinatorResult) -> None:
     """Completes the join phase if all members have joined and no initial delay is running."""
     is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
-    if is_joining and group.initial_delay_left_ms is None and group.members.have_all_joined:
+    if is_joining and group.initial_delay_left_ms is None and group.members.all_have_joined:
         complete_join(group, result)
 
 
@@ -39,7 +39,7 @@ def prepare_rebalance(group: ClassicGroup, result: CoordinatorResult) -> None:
     group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, result)
     if was_empty:
         _start_initial_delay(group, result)
-    elif group.members.have_all_joined:
+    elif group.members.all_have_joined:
         complete_join(group, result)
     else:
         _wait_for_joins(group, group.members.rebalance_timeout_ms, result)
@@ -79,10 +79,12 @@ def complete_join(group: ClassicGroup, result: CoordinatorResult) -> None:
         group.store(result)
 
 
-def current_generation(group: ClassicGroup, member: ClassicGroupMember, *, leads: bool) -> Joined:
+def current_generation(
+    group: ClassicGroup, member: ClassicGroupMember, *, leads: bool
+) -> JoinReply:
     """Returns the response to a join. Only a leader gets the list of members."""
-    members = [each.joined(group.protocol) for each in group.members] if leads else ()
-    return Joined(
+    members = [each.as_joined_member(group.protocol) for each in group.members] if leads else ()
+    return JoinReply(
         member_id=member.member_id,
         generation_id=group.generation_id,
         leader=group.members.leader or "",
@@ -125,5 +127,5 @@ def _start_generation(group: ClassicGroup, result: CoordinatorResult) -> None:
 def _reject_syncs(group: ClassicGroup, result: CoordinatorResult) -> None:
     for member in group.members:
         if member.pending_sync is not None:
-            member.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
+            member.respond_to_sync(SyncReply(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
             group.extend_session(member, result.now_ms)

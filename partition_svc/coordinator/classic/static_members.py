@@ -46,7 +46,7 @@ def _respond_without_rebalance(
 ) -> None:
     """Makes sure that a returning leader does not compute an assignment.
 
-    A leader that supports KIP-814 is asked to skip the assignment; an older one gets its former
+    A leader that supports KIP-814 gets skip_assignment; an older one gets its former
     member id as the leader.
     """
     leads = group.members.leader == new_member.member_id

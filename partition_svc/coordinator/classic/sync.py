@@ -3,7 +3,7 @@
 Kafka: GroupMetadataManager.classicGroupSyncToClassicGroup.
 """
 
-from common.ports.classic_groups import Synced, SyncGroup
+from common.ports.classic_groups import SyncGroup, SyncReply
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
@@ -18,7 +18,7 @@ def sync(
     """Holds the request until the leader's SyncGroup supplies the assignment."""
     refusal = _refusal(group, request)
     if refusal is not None:
-        result.reply(pending, Synced(refusal=refusal))
+        result.reply(pending, SyncReply(refusal=refusal))
         return
     member = group.members[request.member_id]
     _mark_synced(group, member)
@@ -71,5 +71,5 @@ def _assign(group: ClassicGroup, request: SyncGroup, result: CoordinatorResult) 
     group.store(result)
 
 
-def _assignment(group: ClassicGroup, member: ClassicGroupMember) -> Synced:
-    return Synced(member.assignment, group.protocol_type, group.protocol)
+def _assignment(group: ClassicGroup, member: ClassicGroupMember) -> SyncReply:
+    return SyncReply(member.assignment, group.protocol_type, group.protocol)

@@ -4,7 +4,7 @@ Responds at once; the assignment is in the response to SyncGroup. Kafka:
 GroupMetadataManager.classicGroupJoinToConsumerGroup.
 """
 
-from common.ports.classic_groups import Joined, JoinGroup
+from common.ports.classic_groups import JoinGroup, JoinReply
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.join import PendingJoin
 from partition_svc.coordinator.consumer.assignment_conversion import from_topic_names
@@ -42,9 +42,9 @@ def join(group: ConsumerGroup, pending_join: PendingJoin, result: CoordinatorRes
     request, pending, new_member_id = pending_join
     refusal = join_refusal(group, request)
     if refusal is not None:
-        result.reply(pending, Joined(request.member_id, refusal=refusal))
+        result.reply(pending, JoinReply(request.member_id, refusal=refusal))
     elif not request.member_id and request.group_instance_id is None and request.needs_member_id:
-        result.reply(pending, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
+        result.reply(pending, JoinReply(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
     else:
         result.reply(pending, _joined(group, request, request.member_id or new_member_id, result))
 
@@ -76,7 +76,7 @@ def _existing_member(
 
 def _joined(
     group: ConsumerGroup, request: JoinGroup, member_id: str, result: CoordinatorResult
-) -> Joined:
+) -> JoinReply:
     existing = _existing_member(group, request)
     before = (
         existing if isinstance(existing, ConsumerGroupMember) else ConsumerGroupMember(member_id)
@@ -92,7 +92,7 @@ def _joined(
     member.join_by_ms = NO_DEADLINE
     member.sync_by_ms = result.now_ms + request.rebalance_timeout_ms
     group.schedule(member.sync_by_ms)
-    return Joined(
+    return JoinReply(
         member_id=member_id,
         generation_id=member.epoch,
         protocol_type=CONSUMER_PROTOCOL_TYPE,

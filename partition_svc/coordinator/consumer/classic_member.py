@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from common.ports.classic_groups import (
     GroupHeartbeat,
     LeaveGroup,
+    LeaveReply,
     LeavingMember,
-    Left,
     LeftMember,
-    Synced,
     SyncGroup,
+    SyncReply,
 )
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.consumer.assignment_conversion import to_topic_names
@@ -37,18 +37,18 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 
 
-def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
+def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> SyncReply:
     """Returns the assignment of the member in its generation, without waiting."""
     member = _classic_member(group, request.member_id, request.group_instance_id)
     if isinstance(member, GroupRefusal):
-        return Synced(refusal=member)
+        return SyncReply(refusal=member)
     refusal = _sync_refusal(group, member, request, now_ms)
     if refusal is not None or member.classic is None:
-        return Synced(refusal=refusal)
+        return SyncReply(refusal=refusal)
     member.sync_by_ms = NO_DEADLINE
     group.extend_session(member, now_ms)
     assignment = assignment_bytes(member.assigned, member.classic, group.view)
-    return Synced(assignment, request.protocol_type, request.protocol_name)
+    return SyncReply(assignment, request.protocol_type, request.protocol_name)
 
 
 def heartbeat(
@@ -69,7 +69,7 @@ def heartbeat(
     return GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def leave(group: ConsumerGroup, request: LeaveGroup, result: CoordinatorResult) -> Left:
+def leave(group: ConsumerGroup, request: LeaveGroup, result: CoordinatorResult) -> LeaveReply:
     """Removes members of either protocol: operators remove consumer members so, as in Kafka.
 
     The group may have to be downgraded afterwards.
@@ -78,7 +78,7 @@ def leave(group: ConsumerGroup, request: LeaveGroup, result: CoordinatorResult) 
     left = [_leave(group, each, leaving) for each in request.members]
     if leaving:
         group.remove_members(leaving.values(), result)
-    return Left(left)
+    return LeaveReply(left)
 
 
 def assignment_bytes(

@@ -39,7 +39,7 @@ def missing(group_id: str, *, exists: bool) -> DescribedConsumerGroup:
     return DescribedConsumerGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
 
 
-def listed(group: ConsumerGroup) -> ListedGroup:
+def as_listed_group(group: ConsumerGroup) -> ListedGroup:
     return ListedGroup(group.group_id, CONSUMER_PROTOCOL_TYPE, group.state, _CONSUMER)
 
 

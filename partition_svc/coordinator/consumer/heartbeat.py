@@ -8,7 +8,7 @@ from typing import Final
 from common.ports.consumer_groups import (
     LEAVE_GROUP_MEMBER_EPOCH,
     ConsumerHeartbeat,
-    ConsumerHeartbeatTaken,
+    ConsumerHeartbeatReply,
 )
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.consumer.assignment_conversion import (
@@ -23,7 +23,7 @@ from partition_svc.coordinator.consumer.member import (
     ConsumerGroupMember,
 )
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
-from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compiled
+from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compile_pattern
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
@@ -40,12 +40,12 @@ class _Rejected(Exception):
 
     def __init__(self, refusal: GroupRefusal, message: str) -> None:
         super().__init__(message)
-        self.reply = ConsumerHeartbeatTaken(refusal=refusal, message=message)
+        self.reply = ConsumerHeartbeatReply(refusal=refusal, message=message)
 
 
 def consumer_heartbeat(
     group: ConsumerGroup, request: ConsumerHeartbeat, result: CoordinatorResult
-) -> ConsumerHeartbeatTaken:
+) -> ConsumerHeartbeatReply:
     """Returns the response. A rejected heartbeat changes nothing.
 
     The request has a member id. After a member left, check `group.should_downgrade`.
@@ -103,7 +103,7 @@ def _invalid_join(request: ConsumerHeartbeat) -> str | None:
 
 def _update(
     group: ConsumerGroup, request: ConsumerHeartbeat, result: CoordinatorResult
-) -> ConsumerHeartbeatTaken:
+) -> ConsumerHeartbeatReply:
     owned = None if request.owned is None else from_owned_partitions(request.owned)
     before = _existing_member(group, request, owned) or ConsumerGroupMember(request.member_id)
     subscription = _merged_subscription(before, request)
@@ -114,7 +114,7 @@ def _update(
     is_changed = reconcile(group, member, owned, result, is_new=is_new)
     is_behind = request.member_epoch != member.epoch
     has_assignment = is_new or is_changed or is_behind or _is_full(request)
-    return ConsumerHeartbeatTaken(
+    return ConsumerHeartbeatReply(
         member.member_id,
         member.epoch,
         group.settings.consumer_heartbeat_interval_ms,
@@ -201,7 +201,7 @@ def _merged_subscription(
     names, expression = request.subscribed_topic_names, request.subscribed_topic_regex
     if expression:
         try:
-            compiled(expression)
+            compile_pattern(expression)
         except InvalidPattern as error:
             raise _Rejected(
                 GroupRefusal.INVALID_REGULAR_EXPRESSION,
@@ -228,7 +228,7 @@ def _is_full(request: ConsumerHeartbeat) -> bool:
 
 def _leave(
     group: ConsumerGroup, request: ConsumerHeartbeat, result: CoordinatorResult
-) -> ConsumerHeartbeatTaken:
+) -> ConsumerHeartbeatReply:
     if request.instance_id is None:
         member = group.members.get(request.member_id)
     else:
@@ -244,4 +244,4 @@ def _leave(
         group.store_current_assignment(member, result)
     else:
         group.remove_members([member], result)
-    return ConsumerHeartbeatTaken(request.member_id, request.member_epoch)
+    return ConsumerHeartbeatReply(request.member_id, request.member_epoch)

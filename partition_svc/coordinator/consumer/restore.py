@@ -19,7 +19,7 @@ from partition_svc.coordinator.records.stored_consumer import (
 from partition_svc.coordinator.settings import GroupSettings
 
 
-def restored(
+def restore(
     group_id: str,
     settings: GroupSettings,
     view: Topics,

@@ -10,7 +10,7 @@ from partition_svc.coordinator.consumer.assignors import ASSIGNORS, Subscriber
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import (
-    compiled,
+    compile_pattern,
     matching_topics,
     metadata_hash,
 )
@@ -61,7 +61,7 @@ def _subscribed_names(group: ConsumerGroup, member: ConsumerGroupMember) -> set[
     """Returns the names of the existing topics that a member subscribes to."""
     names = {name for name in member.topic_names if name in group.topics}
     if member.topic_regex:
-        pattern = compiled(member.topic_regex)
+        pattern = compile_pattern(member.topic_regex)
         names |= {name for name in group.topics if pattern.fullmatch(name)}
     return names
 

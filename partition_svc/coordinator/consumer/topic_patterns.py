@@ -37,7 +37,7 @@ class Topics(Protocol):
 
 
 @lru_cache(_PATTERNS_KEPT)
-def compiled(expression: str) -> Any:
+def compile_pattern(expression: str) -> Any:
     """Returns the compiled expression. Raises `InvalidPattern`."""
     options = re2.Options()
     options.log_errors = False
@@ -55,7 +55,7 @@ def matching_topics(
 ) -> dict[str, Topic]:
     """Returns existing topics by name: those of `names`, and full matches of an expression."""
     found = {name: topics.topic(name) for name in names}
-    patterns = [compiled(expression) for expression in expressions]
+    patterns = [compile_pattern(expression) for expression in expressions]
     if patterns:
         for topic in topics.topics:
             if any(pattern.fullmatch(topic.name) for pattern in patterns):

@@ -6,7 +6,7 @@ ConsumerGroup.fromClassicGroup.
 
 from typing import Final
 
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
@@ -35,7 +35,7 @@ _MALFORMED: Final = "to consumer group because the embedded consumer protocol is
 
 def first_heartbeat(
     classic: ClassicGroup, request: ConsumerHeartbeat, view: Topics, result: CoordinatorResult
-) -> tuple[ConsumerHeartbeatTaken, ConsumerGroup | None]:
+) -> tuple[ConsumerHeartbeatReply, ConsumerGroup | None]:
     """Handles a heartbeat of the consumer protocol in a classic group.
 
     Returns the response, and the consumer group that replaces `classic` if it was accepted. If it
@@ -48,7 +48,7 @@ def first_heartbeat(
         return _not_a_consumer_group(classic), None
     else:
         upgraded = _upgraded(classic, view, attempt)
-        if isinstance(upgraded, ConsumerHeartbeatTaken):
+        if isinstance(upgraded, ConsumerHeartbeatReply):
             return upgraded, None
         group = upgraded
     reply = consumer_heartbeat(group, request, attempt)
@@ -63,7 +63,7 @@ def first_heartbeat(
 
 def _upgraded(
     classic: ClassicGroup, view: Topics, result: CoordinatorResult
-) -> ConsumerGroup | ConsumerHeartbeatTaken:
+) -> ConsumerGroup | ConsumerHeartbeatReply:
     """Returns the consumer group, whose records are written, or the rejecting response.
 
     The generation becomes the epoch of the group and its members. `classic` is not changed.
@@ -86,12 +86,12 @@ def _upgraded(
     return group
 
 
-def _not_a_consumer_group(classic: ClassicGroup) -> ConsumerHeartbeatTaken:
+def _not_a_consumer_group(classic: ClassicGroup) -> ConsumerHeartbeatReply:
     return _rejected(f"Group {classic.group_id} is not a consumer group.")
 
 
-def _rejected(message: str) -> ConsumerHeartbeatTaken:
-    return ConsumerHeartbeatTaken(refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message=message)
+def _rejected(message: str) -> ConsumerHeartbeatReply:
+    return ConsumerHeartbeatReply(refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message=message)
 
 
 def _add_member(group: ConsumerGroup, classic: ClassicGroup, member: ClassicGroupMember) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from common.ports.classic_groups import (
     DescribedGroup,
     GroupHeartbeat,
-    HeartbeatTaken,
+    HeartbeatReply,
     JoinGroup,
     LeaveGroup,
     ListedGroup,
@@ -22,7 +22,7 @@ from common.ports.classic_groups import (
 )
 from common.ports.consumer_groups import (
     ConsumerHeartbeat,
-    ConsumerHeartbeatTaken,
+    ConsumerHeartbeatReply,
     DescribedConsumerGroup,
 )
 from common.ports.group_offsets import CommitOffsets, DeleteOffsets, FetchOffsets
@@ -98,7 +98,7 @@ class Group(GroupState):
             refusal = heartbeat(self.classic, request, now_ms)
         else:
             refusal = classic_member.heartbeat(group, request, result)
-        result.reply(pending, HeartbeatTaken(refusal))
+        result.reply(pending, HeartbeatReply(refusal))
         return result
 
     def leave(self, request: LeaveGroup, pending: PendingReply, now_ms: int) -> CoordinatorResult:
@@ -179,14 +179,14 @@ class Group(GroupState):
             return consumer_describe.missing(self.group_id, exists=self.exists)
         return consumer_describe.describe(self.consumer)
 
-    def listed(self) -> ListedGroup:
+    def as_listed_group(self) -> ListedGroup:
         if self.consumer is None:
-            return classic_describe.listed(self.classic)
-        return consumer_describe.listed(self.consumer)
+            return classic_describe.as_listed_group(self.classic)
+        return consumer_describe.as_listed_group(self.consumer)
 
     def _first_consumer_heartbeat(
         self, request: ConsumerHeartbeat, result: CoordinatorResult
-    ) -> ConsumerHeartbeatTaken:
+    ) -> ConsumerHeartbeatReply:
         reply, group = upgrade.first_heartbeat(self.classic, request, self.view, result)
         if group is not None:
             self.classic, self.consumer = ClassicGroup(self.group_id, self.settings), group

@@ -1,4 +1,4 @@
-"""The records of a group's members in the log: the last value of each key.
+"""The records of a group in the log: the last value of each key.
 
 A group keeps them beside its members, so that a request that fails halfway can be rolled back.
 """
@@ -6,7 +6,13 @@ A group keeps them beside its members, so that a request that fails halfway can 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
+from partition_svc.coordinator.records.result import Record
+from partition_svc.coordinator.records.stored import (
+    GroupRecord,
+    OffsetRecord,
+    StoredGroup,
+    StoredOffset,
+)
 from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
 
 
@@ -37,6 +43,37 @@ class LoggedMembers:
         if self.stored is not None:
             tombstones.append(GroupRecord(group_id, None))
         return tombstones
+
+
+@dataclass(slots=True)
+class LoadedGroup(LoggedMembers):
+    """The records of one group. `offsets`: by topic, then partition."""
+
+    offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
+
+    @property
+    def is_there(self) -> bool:
+        """True if the group has any record that is not a tombstone."""
+        return bool(self.stored or self.offsets or self.consumer)
+
+    def add(self, record: Record) -> None:
+        """Applies the next record: a tombstone deletes the record of the same key."""
+        if isinstance(record, OffsetRecord):
+            self._add_offset(record)
+        else:
+            self.replay(record)
+
+    def _add_offset(self, record: OffsetRecord) -> None:
+        _, topic, partition, value = record
+        partitions = self.offsets.get(topic)
+        if partitions is None:
+            partitions = self.offsets[topic] = {}
+        if value is not None:
+            partitions[partition] = value
+            return
+        partitions.pop(partition, None)
+        if not partitions:
+            del self.offsets[topic]
 
 
 def logged_members(stored: StoredGroup | None, consumer: Iterable[ConsumerRecord]) -> LoggedMembers:

@@ -10,14 +10,17 @@ from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.state import ClassicGroupState
 from partition_svc.coordinator.classic.timeouts import restart
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.restore import restored
+from partition_svc.coordinator.consumer.restore import restore
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.group.logged_members import LoggedMembers, logged_members
-from partition_svc.coordinator.offsets.offsets import GroupOffsets, OffsetTable
+from partition_svc.coordinator.group.logged_members import (
+    LoadedGroup,
+    LoggedMembers,
+    logged_members,
+)
+from partition_svc.coordinator.offsets.offsets import GroupOffsets
 from partition_svc.coordinator.records.result import CoordinatorResult, Record
-from partition_svc.coordinator.records.stored import OffsetRecord, StoredGroup
-from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
+from partition_svc.coordinator.records.stored import OffsetRecord
 from partition_svc.coordinator.settings import GroupSettings
 
 
@@ -58,20 +61,14 @@ class GroupState:
         self._wall_clock = wall_clock
         self._logged = LoggedMembers()
 
-    def restore(
-        self,
-        stored: StoredGroup | None,
-        consumer: Sequence[ConsumerRecord],
-        offsets: OffsetTable,
-        now_ms: int,
-    ) -> None:
+    def restore(self, loaded: LoadedGroup, now_ms: int) -> None:
         """Replaces the state by that of the log.
 
         All members get a new session. A classic group whose generation has no assignment yet
         rebalances.
         """
-        self.offsets = GroupOffsets(self.group_id, offsets, self.view)
-        self._logged = logged_members(stored, consumer)
+        self.offsets = GroupOffsets(self.group_id, loaded.offsets, self.view)
+        self._logged = logged_members(loaded.stored, loaded.consumer.values())
         self._restore_members(now_ms)
 
     def confirm(self, records: Sequence[Record]) -> None:
@@ -89,7 +86,7 @@ class GroupState:
         self.offsets.roll_back()
         self._restore_members(now_ms)
 
-    def reset_members(self, now_ms: int) -> CoordinatorResult:
+    def reset(self, now_ms: int) -> CoordinatorResult:
         """Removes members that cannot be restored from the log. Offsets stay."""
         self.classic = ClassicGroup(self.group_id, self.settings)
         self.consumer = None
@@ -131,5 +128,5 @@ class GroupState:
         if stored is not None:
             classic.restore(stored)
             restart(classic, CoordinatorResult(now_ms))
-        consumer = restored(self.group_id, self.settings, self.view, records, now_ms)
+        consumer = restore(self.group_id, self.settings, self.view, records, now_ms)
         self.classic, self.consumer = classic, consumer

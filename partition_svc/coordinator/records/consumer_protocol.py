@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from partition_svc.coordinator.records.fields import Fields, MalformedRecord, packed
+from partition_svc.coordinator.records.fields import Fields, MalformedRecord, pack_text
 
 #: The protocol type of Kafka consumers, whose subscriptions can be parsed.
 CONSUMER_PROTOCOL_TYPE: Final = "consumer"
@@ -70,7 +70,7 @@ def write_assignment(version: int, assigned: Mapping[str, Sequence[int]]) -> byt
     """Encodes an assignment in the version of the member's subscription, or the last known one."""
     parts = [_VERSION.pack(min(version, _VERSION_MAX)), _INT.pack(len(assigned))]
     for topic, partitions in assigned.items():
-        parts += (packed(topic), _INT.pack(len(partitions)))
+        parts += (pack_text(topic), _INT.pack(len(partitions)))
         parts += map(_INT.pack, partitions)
     return b"".join([*parts, _NO_USER_DATA])
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupClient
-from partition_svc.coordinator.records.fields import Fields, MalformedRecord, flexible, packed
-from partition_svc.coordinator.records.fields import packed_varint as _varint
+from partition_svc.coordinator.records.fields import Fields, MalformedRecord, flexible, pack_text
+from partition_svc.coordinator.records.fields import pack_varint as _varint
 from partition_svc.coordinator.records.stored_consumer import (
     Assignment,
     ConsumerRecord,
@@ -51,9 +51,9 @@ _KINDS: Final[dict[type[Any], int]] = {
 
 def encode_consumer(record: ConsumerRecord) -> tuple[bytes, bytes | None]:
     """Returns key and value. Raises `MalformedRecord` as `group_records.encode`."""
-    key = _VERSION.pack(_KINDS[type(record)]) + packed(record.group_id)
+    key = _VERSION.pack(_KINDS[type(record)]) + pack_text(record.group_id)
     if not isinstance(record, EpochRecord | TargetEpochRecord):
-        key += packed(record.member_id)
+        key += pack_text(record.member_id)
     return key, None if record.value is None else _ZERO + _value(record)
 
 

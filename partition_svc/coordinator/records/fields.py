@@ -20,7 +20,7 @@ class MalformedRecord(ValueError):
     """Raised for bytes that violate the format, and for values that it cannot encode."""
 
 
-def packed(text: str | None) -> bytes:
+def pack_text(text: str | None) -> bytes:
     """Encodes a text. Raises `MalformedRecord` if it is longer than 32767 bytes."""
     if text is None:
         return _NULL_TEXT
@@ -30,15 +30,15 @@ def packed(text: str | None) -> bytes:
     return _INT16.pack(len(data)) + data
 
 
-def packed_compact(text: str) -> bytes:
-    """Encodes a text of a flexible version. Raises `MalformedRecord` as `packed`."""
+def pack_compact_text(text: str) -> bytes:
+    """Encodes a text of a flexible version. Raises `MalformedRecord` as `pack_text`."""
     data = text.encode()
     if len(data) > _TEXT_BYTES_MAX:
         raise MalformedRecord(f"a text of {len(data)} bytes")
-    return packed_varint(len(data) + 1) + data
+    return pack_varint(len(data) + 1) + data
 
 
-def packed_varint(number: int) -> bytes:
+def pack_varint(number: int) -> bytes:
     """Encodes an unsigned number: seven bits a byte, the lowest first."""
     parts = bytearray()
     while number > 0x7F:
@@ -48,7 +48,7 @@ def packed_varint(number: int) -> bytes:
     return bytes(parts)
 
 
-def packed_bytes(data: bytes) -> bytes:
+def pack_bytes(data: bytes) -> bytes:
     return _INT32.pack(len(data)) + data
 
 

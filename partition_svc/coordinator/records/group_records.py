@@ -18,9 +18,9 @@ from partition_svc.coordinator.records.fields import (
     Fields,
     MalformedRecord,
     flexible,
-    packed,
-    packed_bytes,
-    packed_compact,
+    pack_bytes,
+    pack_compact_text,
+    pack_text,
 )
 from partition_svc.coordinator.records.result import Record
 from partition_svc.coordinator.records.stored import (
@@ -75,8 +75,8 @@ def encode(record: Record) -> RecordEntry:
         key = b"".join(
             (
                 _OFFSET_KEY_START,
-                packed(record.group_id),
-                packed(record.topic),
+                pack_text(record.group_id),
+                pack_text(record.topic),
                 _INT.pack(record.partition),
             )
         )
@@ -85,7 +85,7 @@ def encode(record: Record) -> RecordEntry:
         return _offset_entry(key, record.value)
     if not isinstance(record, GroupRecord):
         return RecordEntry(*encode_consumer(record))
-    key = _GROUP_KEY_START + packed(record.group_id)
+    key = _GROUP_KEY_START + pack_text(record.group_id)
     return RecordEntry(key, None if record.value is None else _group_value(record.value))
 
 
@@ -122,12 +122,12 @@ def _names(data: bytes) -> tuple[str, str]:
 def _offset_entry(key: bytes, value: StoredOffset) -> RecordEntry:
     topic_id = value.topic_id
     if value.expires_at_ms >= 0:
-        head = _OFFSET_1.pack(1, value.offset) + packed(value.metadata)
+        head = _OFFSET_1.pack(1, value.offset) + pack_text(value.metadata)
         times = _TWO_LONGS.pack(value.committed_at_ms, value.expires_at_ms)
         return RecordEntry(key, head + times, ((_TOPIC_ID, topic_id),) if topic_id else ())
     parts = (
         _OFFSET_4.pack(4, value.offset, value.leader_epoch),
-        packed_compact(value.metadata),
+        pack_compact_text(value.metadata),
         _LONG.pack(value.committed_at_ms),
         _TOPIC_ID_FOLLOWS + topic_id if topic_id else _NO_TAGS,
     )
@@ -161,22 +161,22 @@ def _topic_id(headers: tuple[Header, ...]) -> bytes:
 def _group_value(value: StoredGroup) -> bytes:
     parts = [
         _GROUP_VALUE_START,
-        packed(value.protocol_type),
+        pack_text(value.protocol_type),
         _INT.pack(value.generation_id),
-        packed(value.protocol),
-        packed(value.leader),
+        pack_text(value.protocol),
+        pack_text(value.leader),
         _LONG.pack(value.state_since_ms),
         _INT.pack(len(value.members)),
     ]
     for member in value.members:
         parts += (
-            packed(member.member_id),
-            packed(member.group_instance_id),
-            packed(member.client.client_id),
-            packed(member.client.client_host),
+            pack_text(member.member_id),
+            pack_text(member.group_instance_id),
+            pack_text(member.client.client_id),
+            pack_text(member.client.client_host),
             _TWO_INTS.pack(member.rebalance_timeout_ms, member.session_timeout_ms),
-            packed_bytes(member.subscription),
-            packed_bytes(member.assignment),
+            pack_bytes(member.subscription),
+            pack_bytes(member.assignment),
         )
     return b"".join(parts)
 

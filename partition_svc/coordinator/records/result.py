@@ -7,27 +7,27 @@ from typing import Protocol, TypeAlias
 from common.ports.classic_groups import (
     DescribedGroup,
     GroupResult,
-    HeartbeatTaken,
-    Joined,
-    Left,
-    Synced,
+    HeartbeatReply,
+    JoinReply,
+    LeaveReply,
+    SyncReply,
 )
-from common.ports.consumer_groups import ConsumerHeartbeatTaken, DescribedConsumerGroup
+from common.ports.consumer_groups import ConsumerHeartbeatReply, DescribedConsumerGroup
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
 from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
 
 Reply: TypeAlias = (
-    Joined
-    | Synced
-    | HeartbeatTaken
-    | Left
+    JoinReply
+    | SyncReply
+    | HeartbeatReply
+    | LeaveReply
     | GroupResult
     | CommitResult
     | FetchedOffsets
     | DeletedOffsets
-    | ConsumerHeartbeatTaken
+    | ConsumerHeartbeatReply
     | DescribedGroup
     | DescribedConsumerGroup
 )
@@ -54,7 +54,7 @@ class CoordinatorResult:
 
     Records are written in this order, after those of the group's calls before. The replies go out
     when these records and all earlier ones of the group are durable, also where there are none
-    here: an answer shows what the group has decided, and that must not be taken back.
+    here: a reply reveals a decision of the group, which must not be undone.
 
     `now_ms` is monotonic: sessions and deadlines are measured by it. Times that are stored follow
     `wall_ms`, in milliseconds since the epoch: by them offsets expire, also in later processes.

@@ -78,9 +78,8 @@ class OwnedCoordinators:
         self._lag = LoopLag()
         self._shards = Shards(
             logs,
-            settings,
+            lambda group_id: Group(group_id, settings, logs.view, _wall_clock_ms),
             now_ms=lambda: int(self._loop.time() * 1000),
-            wall_clock=lambda: int(time() * 1000),
             grace_s=self._lag.grace_s,
         )
         self._expiration = OffsetExpiration(
@@ -118,7 +117,7 @@ class OwnedCoordinators:
         """CoordinatorRefused with COORDINATOR_LOAD_IN_PROGRESS while groups may be missing."""
         if self._shards.are_loading:
             return ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
-        listed = [group.listed() for shard in self._shards for group in shard.groups()]
+        listed = [group.as_listed_group() for shard in self._shards for group in shard.groups()]
         return ListedGroups([group for group in listed if is_listed(group, request)])
 
 
@@ -127,8 +126,5 @@ def _new_member_id(request: JoinGroup) -> str:
     return f"{owner[:_OWNER_CHARS_MAX]}-{uuid4()}"
 
 
-def _clock() -> Callable[[], int]:
-    """Returns a clock in ms since the epoch that is monotonic from now on."""
-    loop = asyncio.get_running_loop()
-    start_s = time() - loop.time()
-    return lambda: int((start_s + loop.time()) * 1000)
+def _wall_clock_ms() -> int:
+    return int(time() * 1000)

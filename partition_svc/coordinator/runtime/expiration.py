@@ -65,7 +65,7 @@ class OffsetExpiration:
         """
         still_missed: set[bytes | str] = set()
 
-        def is_gone(name: str, topic_id: bytes) -> bool:
+        def is_deleted(name: str, topic_id: bytes) -> bool:
             view = self._logs.view
             known = view.topic_by_id(topic_id) if topic_id else view.topic(name)
             if known is not None:
@@ -74,15 +74,17 @@ class OffsetExpiration:
             return (topic_id or name) in missed
 
         await self._each(Group.expire_offsets)
-        await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_gone, now_ms))
+        await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_deleted, now_ms))
         return still_missed
 
     async def _delete_offsets_of(self, ids: set[bytes], names: set[str]) -> None:
-        def is_gone(name: str, topic_id: bytes) -> bool:
+        def is_deleted(name: str, topic_id: bytes) -> bool:
             return topic_id in ids if topic_id else name in names
 
         try:
-            await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_gone, now_ms))
+            await self._each(
+                lambda group, now_ms: group.delete_offsets_of_topics(is_deleted, now_ms)
+            )
         except Exception:
             # The next periodic run deletes them.
             log.exception("failed to delete the offsets of deleted topics")

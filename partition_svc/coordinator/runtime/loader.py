@@ -6,7 +6,6 @@ The last value of each key counts. Keys of unknown versions are ignored.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from common.ports.coordinators import OFFSETS_TOPIC
@@ -14,11 +13,9 @@ from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partition
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import Header, decode_records
-from partition_svc.coordinator.group.logged_members import LoggedMembers
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.fields import MalformedRecord
 from partition_svc.coordinator.records.group_records import decode
-from partition_svc.coordinator.records.result import Record
-from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 
 log = logging.getLogger(__name__)
 
@@ -37,37 +34,6 @@ class CannotLoad(Exception):
 
 #: Offset, value and headers of a record.
 _Last = tuple[int, bytes, tuple[Header, ...]]
-
-
-@dataclass(slots=True)
-class LoadedGroup(LoggedMembers):
-    """The records of one group. `offsets`: by topic, then partition."""
-
-    offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
-
-    @property
-    def is_there(self) -> bool:
-        """True if the group has any record that is not a tombstone."""
-        return bool(self.stored or self.offsets or self.consumer)
-
-    def add(self, record: Record) -> None:
-        """Applies the next record: a tombstone deletes the record of the same key."""
-        if isinstance(record, OffsetRecord):
-            self._add_offset(record)
-        else:
-            self.replay(record)
-
-    def _add_offset(self, record: OffsetRecord) -> None:
-        _, topic, partition, value = record
-        partitions = self.offsets.get(topic)
-        if partitions is None:
-            partitions = self.offsets[topic] = {}
-        if value is not None:
-            partitions[partition] = value
-            return
-        partitions.pop(partition, None)
-        if not partitions:
-            del self.offsets[topic]
 
 
 async def load(partitions: Partitions, log_id: LogId) -> dict[str, LoadedGroup]:

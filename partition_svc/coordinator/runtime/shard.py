@@ -7,72 +7,106 @@ records in the log. Other groups are not affected.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.consumer.topic_patterns import Topics
-from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.fields import MalformedRecord
-from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
-from partition_svc.coordinator.runtime.loader import LoadedGroup
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply, Record
 from partition_svc.coordinator.runtime.timers import DeadlineQueue
 from partition_svc.coordinator.runtime.writer import CoordinatorWriter, RecordTooLarge, ReplyFuture
-from partition_svc.coordinator.settings import GroupSettings
 
 log = logging.getLogger(__name__)
 
 #: The length of a group id in log lines: clients choose it.
 _LOGGED_CHARS: Final = 200
 
+LoadedT_contra = TypeVar("LoadedT_contra", contravariant=True)
+
+
+class StateMachine(Protocol[LoadedT_contra]):
+    """A group as a shard sees it: state that follows from its records in the log.
+
+    A call returns the records of its changes; `confirm` or `roll_back` follows. `now_ms`: the time
+    of one monotonic clock.
+    """
+
+    @property
+    def exists(self) -> bool:
+        """False if the shard need not keep it."""
+        ...
+
+    @property
+    def next_deadline(self) -> int | None:
+        """The time at which to call `on_deadline`, or None. Every call may change it."""
+        ...
+
+    def restore(self, loaded: LoadedT_contra, now_ms: int) -> None:
+        """Replaces the state by that of the loaded records."""
+        ...
+
+    def on_deadline(self, now_ms: int) -> CoordinatorResult: ...
+
+    def confirm(self, records: Sequence[Record]) -> None:
+        """Accepts the changes of the last call, whose `records` were passed to the log."""
+        ...
+
+    def roll_back(self, now_ms: int) -> None:
+        """Restores the state of the confirmed records."""
+        ...
+
+    def reset(self, now_ms: int) -> CoordinatorResult:
+        """Removes what cannot be restored."""
+        ...
+
+
+LoadedT = TypeVar("LoadedT")
+GroupT = TypeVar("GroupT", bound=StateMachine[Any])
+
 #: Executes a request on its group, given the pending reply and the time in ms.
-Execute: TypeAlias = Callable[[Group, PendingReply, int], CoordinatorResult]
+Execute: TypeAlias = Callable[[GroupT, PendingReply, int], CoordinatorResult]
 
 
-class Shard:
+class Shard(Generic[GroupT, LoadedT]):
     """Restored from the log. Once closed it refuses every request, and another one replaces it."""
 
-    def __init__(  # noqa: PLR0913 - what a shard works with
+    def __init__(
         self,
-        settings: GroupSettings,
-        view: Topics,
+        create: Callable[[str], GroupT],
         writer: CoordinatorWriter,
         *,
         now_ms: Callable[[], int],
-        wall_clock: Callable[[], int] | None = None,
         grace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`view`: the existing topics, kept current by the caller. `now_ms` never goes back.
+        """`create` makes an empty group from its id. `now_ms` never goes back.
 
-        `wall_clock`: see `CoordinatorResult`; `grace_s`: see `DeadlineQueue`.
+        `grace_s`: see `DeadlineQueue`.
         """
-        self._settings = settings
-        self._view = view
+        self._create = create
         self._writer = writer
-        self._now_ms, self._wall_clock = now_ms, wall_clock
-        self._groups: dict[str, Group] = {}
+        self._now_ms = now_ms
+        self._groups: dict[str, GroupT] = {}
         #: Requests that wait for other members, by group.
         self._waiting: dict[str, set[PendingReply]] = {}
         self._deadlines = DeadlineQueue(now_ms, self._on_due, grace_s=grace_s)
         #: The refusal of all requests once it is closed.
         self.refusal: GroupRefusal | None = None
 
-    def restore(self, loaded: Mapping[str, LoadedGroup]) -> None:
+    def restore(self, loaded: Mapping[str, LoadedT]) -> None:
         """Restores the groups from their records."""
-        for group_id, stored in loaded.items():
-            group = self._new(group_id)
-            consumer = list(stored.consumer.values())
+        for group_id, records in loaded.items():
+            group = self._create(group_id)
             try:
-                group.restore(stored.stored, consumer, stored.offsets, self._now_ms())
+                group.restore(records, self._now_ms())
             except Exception:
                 log.exception("cannot restore the members of group %r", group_id[:_LOGGED_CHARS])
-                self._reset_members(group_id, group)
+                self._reset(group_id, group)
             self._store(group_id, group)
 
     def execute(
         self,
         group_id: str,
-        execute: Execute,
+        execute: Execute[GroupT],
         refused: Callable[[GroupRefusal], Any] | None = None,
     ) -> asyncio.Future[Any]:
         """Returns the future reply of the group. A caller that cancels does not undo the request.
@@ -84,7 +118,7 @@ class Shard:
         if self.refusal is not None:
             reply.reject(self.refusal)
             return reply
-        group = self._groups.get(group_id) or self._new(group_id)
+        group = self._groups.get(group_id) or self._create(group_id)
         result = self._call(group_id, group, execute, reply, self._now_ms())
         if result is None:
             reply.reject(GroupRefusal.UNKNOWN_SERVER_ERROR)
@@ -92,7 +126,7 @@ class Shard:
             self._note_waiting(group_id, reply, result)
         return reply
 
-    def apply(self, group_id: str, change: Callable[[Group, int], CoordinatorResult]) -> None:
+    def apply(self, group_id: str, change: Callable[[GroupT, int], CoordinatorResult]) -> None:
         """Applies a change to an existing group that no request causes."""
         group = self._groups.get(group_id)
         if group is None or self.refusal is not None:
@@ -105,7 +139,7 @@ class Shard:
     def group_ids(self) -> list[str]:
         return list(self._groups)
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> Iterator[GroupT]:
         return iter(self._groups.values())
 
     def close(self, refusal: GroupRefusal) -> None:
@@ -127,7 +161,7 @@ class Shard:
             self._refuse_waiting(group_id, refusal)
 
     def _call(
-        self, group_id: str, group: Group, call: Callable[..., CoordinatorResult], *args: Any
+        self, group_id: str, group: GroupT, call: Callable[..., CoordinatorResult], *args: Any
     ) -> CoordinatorResult | None:
         """Returns the result, which is being written; None if the group was rolled back."""
         try:
@@ -148,9 +182,6 @@ class Shard:
         self._roll_back(group_id, group)
         return None
 
-    def _new(self, group_id: str) -> Group:
-        return Group(group_id, self._settings, self._view, self._wall_clock)
-
     def _note_waiting(
         self, group_id: str, reply: PendingReply | None, result: CoordinatorResult
     ) -> None:
@@ -165,26 +196,26 @@ class Shard:
         if not waiting:
             del self._waiting[group_id]
 
-    def _roll_back(self, group_id: str, group: Group) -> None:
+    def _roll_back(self, group_id: str, group: GroupT) -> None:
         """Restores the group from its records. Members that wait are to join again."""
         self._refuse_waiting(group_id, GroupRefusal.REBALANCE_IN_PROGRESS)
         try:
             group.roll_back(self._now_ms())
         except Exception:
             log.exception("cannot restore the members of group %r", group_id[:_LOGGED_CHARS])
-            self._reset_members(group_id, group)
+            self._reset(group_id, group)
         self._store(group_id, group)
 
     def _refuse_waiting(self, group_id: str, refusal: GroupRefusal) -> None:
         for reply in self._waiting.pop(group_id, ()):
             reply.reject(refusal)
 
-    def _reset_members(self, group_id: str, group: Group) -> None:
-        result = group.reset_members(self._now_ms())
+    def _reset(self, group_id: str, group: GroupT) -> None:
+        result = group.reset(self._now_ms())
         self._writer.write(group_id, result)
         group.confirm(result.records)
 
-    def _store(self, group_id: str, group: Group) -> None:
+    def _store(self, group_id: str, group: GroupT) -> None:
         if not group.exists:
             self._groups.pop(group_id, None)
             self._deadlines.schedule(group_id, None)
@@ -193,4 +224,4 @@ class Shard:
             self._deadlines.schedule(group_id, group.next_deadline)
 
     def _on_due(self, group_id: str) -> None:
-        self.apply(group_id, Group.on_deadline)
+        self.apply(group_id, lambda group, now_ms: group.on_deadline(now_ms))

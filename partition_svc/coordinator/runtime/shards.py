@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from common.cluster.group_partitions import group_partition
 from common.cluster.view import ClusterView
@@ -18,12 +18,15 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.partitions import LogId, Partitions
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.runtime.loader import CannotLoad, load
 from partition_svc.coordinator.runtime.shard import Shard
 from partition_svc.coordinator.runtime.writer import CoordinatorRefused, CoordinatorWriter
-from partition_svc.coordinator.settings import GroupSettings
 
 log = logging.getLogger(__name__)
+
+GroupShard: TypeAlias = Shard[Group, LoadedGroup]
 
 _AFTER_FAILURE_S: Final = 0.5
 #: The first and the longest delay between two attempts to load a shard.
@@ -52,7 +55,7 @@ class _Slot:
 
     def __init__(self, leader_epoch: int) -> None:
         self.leader_epoch = leader_epoch
-        self.shard: Shard | None = None
+        self.shard: GroupShard | None = None
         self.loading: asyncio.Task[None] | None = None
 
 
@@ -62,22 +65,22 @@ class Shards:
     def __init__(
         self,
         logs: OwnedLogs,
-        settings: GroupSettings,
+        create: Callable[[str], Group],
         *,
         now_ms: Callable[[], int],
-        wall_clock: Callable[[], int],
         grace_s: Callable[[], float],
     ) -> None:
+        """`create` makes an empty group from its id."""
         self._logs = logs
-        self._settings = settings
-        self._now_ms, self._wall_clock = now_ms, wall_clock
+        self._create = create
+        self._now_ms = now_ms
         self._grace_s = grace_s
         self._slots: dict[LogId, _Slot] = {}
         #: Closed shards whose last append may be in flight.
-        self._closed: dict[LogId, Shard] = {}
+        self._closed: dict[LogId, GroupShard] = {}
         self._is_draining = False
 
-    def of(self, group_id: str) -> Shard:
+    def of(self, group_id: str) -> GroupShard:
         """Returns a group's shard. Raises `CoordinatorRefused` if it is not here, or not yet."""
         topic = None if self._is_draining else self._logs.view.topic(OFFSETS_TOPIC)
         if topic is None:
@@ -85,7 +88,7 @@ class Shards:
         partition = group_partition(group_id, len(topic.partitions))
         return self._at(LogId(topic.topic_id, partition))
 
-    def __iter__(self) -> Iterator[Shard]:
+    def __iter__(self) -> Iterator[GroupShard]:
         """Iterates over the loaded shards."""
         return iter([slot.shard for slot in self._slots.values() if slot.shard is not None])
 
@@ -118,7 +121,7 @@ class Shards:
         if loading:
             await asyncio.wait(loading)
 
-    def _at(self, log_id: LogId) -> Shard:
+    def _at(self, log_id: LogId) -> GroupShard:
         leader_epoch = self._logs.serving_epoch(log_id)
         slot = self._slots.get(log_id)
         if slot is not None and slot.leader_epoch != leader_epoch:
@@ -156,7 +159,7 @@ class Shards:
                 await asyncio.sleep(_AFTER_FAILURE_S)
         slot.shard, slot.loading = await self._load_shard(log_id, slot.leader_epoch), None
 
-    async def _load_shard(self, log_id: LogId, leader_epoch: int) -> Shard:
+    async def _load_shard(self, log_id: LogId, leader_epoch: int) -> GroupShard:
         backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while True:
             try:
@@ -172,9 +175,9 @@ class Shards:
                 backoff.skip_to_max()
             await asyncio.sleep(backoff.next_s())
 
-    def _new_shard(self, log_id: LogId, leader_epoch: int) -> Shard:
+    def _new_shard(self, log_id: LogId, leader_epoch: int) -> GroupShard:
         view = self._logs.view
-        shard: Shard
+        shard: GroupShard
 
         def on_failed(refusal: GroupRefusal) -> None:
             slot = self._slots.get(log_id)
@@ -190,14 +193,7 @@ class Shards:
             batch_bytes_max=_batch_bytes_max(view, log_id.topic_id),
             on_failed=on_failed,
         )
-        shard = Shard(
-            self._settings,
-            self._logs.view,
-            writer,
-            now_ms=self._now_ms,
-            wall_clock=self._wall_clock,
-            grace_s=self._grace_s,
-        )
+        shard = Shard(self._create, writer, now_ms=self._now_ms, grace_s=self._grace_s)
         return shard
 
 

@@ -20,10 +20,10 @@ class EpochLookup:
         self._find = find
         self._store = store
 
-    async def answer_all(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
-        return await map_cooperatively(self.answer, queries)
+    async def look_up_all(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        return await map_cooperatively(self.look_up, queries)
 
-    def answer(self, query: EpochQuery) -> EpochEndOffset:
+    def look_up(self, query: EpochQuery) -> EpochEndOffset:
         try:
             log = self._find(query.log)
             if isinstance(log, Refusal):

@@ -52,15 +52,15 @@ class OffsetLookup:
     def close(self) -> None:
         self._thread.close()
 
-    async def answer_all(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+    async def look_up_all(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         time_slice = TimeSlice()
         results = []
         for query in queries:
-            results.append(await self.answer(query))
+            results.append(await self.look_up(query))
             await time_slice.checkpoint()
         return results
 
-    async def answer(self, query: OffsetQuery) -> OffsetResult:
+    async def look_up(self, query: OffsetQuery) -> OffsetResult:
         try:
             log = self._find(query.log)
             if isinstance(log, Refusal):

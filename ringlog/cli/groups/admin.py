@@ -54,13 +54,13 @@ class GroupsAdmin:
     async def list_groups(self, states: Sequence[str]) -> ListedGroups:
         """Returns all groups by id, or only those in one of `states` if any is given.
 
-        Partition services that do not answer are named in `unanswered`.
+        Partition services that did not respond are named in `unanswered`.
         """
         if self._view.topic(OFFSETS_TOPIC) is None:
             return ListedGroups()
-        answer = await self._coordinators.list_groups(ListGroups(states))
-        _require_success(answer.refusal, "groups were not listed")
-        return answer
+        reply = await self._coordinators.list_groups(ListGroups(states))
+        _require_success(reply.refusal, "groups were not listed")
+        return reply
 
     async def describe(self, group_id: str) -> GroupReport:
         """Raises `CommandFailed` if there is no such group."""
@@ -80,7 +80,7 @@ class GroupsAdmin:
         """Returns what a reset would commit, and changes nothing. `partitions` None means all.
 
         Raises:
-            CommandFailed: there is no such topic or partition, or its log does not answer.
+            CommandFailed: there is no such topic or partition, or its log is not available.
         """
         topic = self._topic(name, partitions)
         indexes = range(len(topic.partitions)) if partitions is None else partitions
@@ -117,9 +117,9 @@ class GroupsAdmin:
             )
             for change in changes
         ]
-        answer = await self._coordinators.call(CommitOffsets(group_id, commits))
+        reply = await self._coordinators.call(CommitOffsets(group_id, commits))
         # Members may have joined since.
-        for refusal in (answer.refusal, *answer.refusals):
+        for refusal in (reply.refusal, *reply.refusals):
             if refusal in _HAS_MEMBERS:
                 raise CommandFailed(f"group {group_id!r} has members; stop them first")
             _require_success(refusal, f"offsets of {group_id!r} were not changed")
@@ -138,8 +138,8 @@ class GroupsAdmin:
         if await self._find_group(group_id) is None:
             raise CommandFailed(f"there is no group {group_id!r}")
         await self.require_no_members(group_id)
-        (answer,) = await call_each(self._coordinators, [DeleteGroup(group_id)])
-        _require_success(answer.refusal, f"group {group_id!r} was not deleted")
+        (reply,) = await call_each(self._coordinators, [DeleteGroup(group_id)])
+        _require_success(reply.refusal, f"group {group_id!r} was not deleted")
 
     async def _find_group(self, group_id: str) -> GroupDescription | None:
         if self._view.topic(OFFSETS_TOPIC) is None:
@@ -157,14 +157,14 @@ class GroupsAdmin:
     async def _committed(self, group_id: str) -> Sequence[CommittedOffset]:
         if self._view.topic(OFFSETS_TOPIC) is None:
             return []
-        answer = await self._coordinators.call(FetchOffsets(group_id))
-        if answer.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
+        reply = await self._coordinators.call(FetchOffsets(group_id))
+        if reply.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
             return []
-        _require_success(answer.refusal, f"offsets of {group_id!r} were not read")
-        return answer.offsets
+        _require_success(reply.refusal, f"offsets of {group_id!r} were not read")
+        return reply.offsets
 
     async def _log_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Returns the log end offsets, without deleted topics and logs that do not answer."""
+        """Returns the log end offsets, without deleted topics and logs that are not available."""
         topics = {name: self._view.topic(name) for name, _ in partitions}
         queries = {
             (name, index): OffsetQuery(LogId(topic.topic_id, index), LATEST_TIMESTAMP)

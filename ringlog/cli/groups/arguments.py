@@ -25,8 +25,8 @@ def groups_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _add_group(describe)
     reset = command.add_action(
         "reset-offsets",
-        "Change the committed offsets of a group without members. Shows what would be done; "
-        "--execute does it.",
+        "Change the committed offsets of a group without members. Shows the "
+        "changes, and makes them with --execute.",
     )
     _add_group(reset)
     _add_reset(reset)

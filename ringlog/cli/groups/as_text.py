@@ -45,7 +45,7 @@ def reset_text(changes: Iterable[OffsetChange], *, is_done: bool) -> str:
         (change.topic, str(change.partition), _number(change.before), str(change.after))
         for change in changes
     )
-    outcome = "done" if is_done else "nothing was changed; --execute does it"
+    outcome = "done" if is_done else "nothing was changed; repeat with --execute to change it"
     return f"{text_table(_RESET_HEAD, rows)}{outcome}\n"
 
 

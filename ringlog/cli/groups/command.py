@@ -30,7 +30,7 @@ async def _list(groups: GroupsAdmin, options: argparse.Namespace) -> int:
     sys.stdout.write(list_json(listed) if options.json else list_text(listed.groups))
     if listed.unanswered:
         members = ", ".join(listed.unanswered)
-        raise CommandFailed(f"groups coordinated by {members} are missing: no answer")
+        raise CommandFailed(f"the groups of {members} are missing, which did not respond")
     return 0
 
 

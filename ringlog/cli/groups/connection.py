@@ -36,7 +36,7 @@ async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
     """Opens the groups of the cluster at "host:port", or "host:port,…" of which one leads.
 
     Raises:
-        BackendUnavailable: no metadata service answers there.
+        BackendUnavailable: no metadata service responds there.
     """
     view = ClusterView()
     partitions = RoutedPartitions(view, GrpcPartitions)

@@ -37,7 +37,7 @@ class AioClient:
                 max_request_size=10_000_000,
                 linger_ms=5,
             ) as producer:
-                answers = [
+                futures = [
                     await producer.send(
                         topic,
                         value=record.value,
@@ -48,8 +48,8 @@ class AioClient:
                     )
                     for record in records
                 ]
-                done = await asyncio.gather(*answers)
-            return [-1 if acks == 0 else one.offset for one in done]
+                results = await asyncio.gather(*futures)
+            return [-1 if acks == 0 else result.offset for result in results]
 
         return _run(send())
 
@@ -68,22 +68,22 @@ class AioClient:
     def offset_for_time(
         self, address: str, topic: str, timestamp_ms: int, *, partition: int = 0
     ) -> int | None:
-        async def ask() -> int | None:
+        async def look_up() -> int | None:
             target = TopicPartition(topic, partition)
             async with _consumer(address) as consumer:
                 found = (await consumer.offsets_for_times({target: timestamp_ms}))[target]
                 return None if found is None else found.offset
 
-        return _run(ask())
+        return _run(look_up())
 
     def bounds(self, address: str, topic: str, *, partition: int = 0) -> tuple[int, int]:
-        async def ask() -> tuple[int, int]:
+        async def look_up() -> tuple[int, int]:
             target = TopicPartition(topic, partition)
             async with _consumer(address) as consumer:
                 low = (await consumer.beginning_offsets([target]))[target]
                 return low, (await consumer.end_offsets([target]))[target]
 
-        return _run(ask())
+        return _run(look_up())
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -1,11 +1,11 @@
-"""Interface of a Kafka client in tests, so that the same test runs with every one of them."""
+"""Interface of Kafka clients in tests, so that the same test runs with each of them."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from tests.support.wire.records import Read, Record
 
-#: A bound on everything a client waits for. Never a measure.
+#: Timeout of every wait of a client. No test measures it.
 WITHIN_S = 60.0
 ALL_CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
@@ -27,21 +27,21 @@ class Client(Protocol):
         acks: int = -1,
         idempotent: bool = False,
     ) -> list[int]:
-        """Offsets, in the order of the records; -1 each with acks 0, which returns none."""
+        """Returns the offsets in the order of the records; each is -1 with acks 0."""
         ...
 
     def consume(
         self, address: str, topic: str, *, count: int, offset: int = 0, partition: int = 0
     ) -> list[Read]:
-        """`count` records from `offset` on, by assignment: without a consumer group."""
+        """Returns `count` records from `offset` on, read without a consumer group."""
         ...
 
     def offset_for_time(
         self, address: str, topic: str, timestamp_ms: int, *, partition: int = 0
     ) -> int | None:
-        """The first offset whose record is not older; None where there is none."""
+        """Returns the first offset whose record is not older; None if there is none."""
         ...
 
     def bounds(self, address: str, topic: str, *, partition: int = 0) -> tuple[int, int]:
-        """The first offset, and the one after the last."""
+        """Returns the first offset, and the one after the last."""
         ...

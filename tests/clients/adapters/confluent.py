@@ -47,7 +47,7 @@ class ConfluentClient:
                 timestamp=record.timestamp_ms or 0,
                 on_delivery=lambda error, message: reports.append((error, message)),
             )
-        assert producer.flush(WITHIN_S) == 0, "not everything was answered"
+        assert producer.flush(WITHIN_S) == 0, "some records were not acknowledged"
         for error, _ in reports:
             if error is not None:
                 raise KafkaException(error)
@@ -73,10 +73,10 @@ class ConfluentClient:
         self, address: str, topic: str, timestamp_ms: int, *, partition: int = 0
     ) -> int | None:
         with _consumer(address) as consumer:
-            asked = TopicPartition(topic, partition, timestamp_ms)
-            found = consumer.offsets_for_times([asked], timeout=WITHIN_S)[0]
+            target = TopicPartition(topic, partition, timestamp_ms)
+            found = consumer.offsets_for_times([target], timeout=WITHIN_S)[0]
             assert found.error is None
-            # librdkafka says OFFSET_END (-1) where there is no such record.
+            # librdkafka returns OFFSET_END (-1) if there is no such record.
             return found.offset if found.offset >= 0 else None
 
     def bounds(self, address: str, topic: str, *, partition: int = 0) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""Members of consumer groups, one for each client library, in threads of their own.
+"""Members of consumer groups, one class for each client library, which run in threads.
 
-A member commits what it has read after each batch, and keeps what it read and what it was assigned.
+A member commits after each batch, and records what it has read and its assigned partitions.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from tests.support.groups.partition_owners import Owners
 
 _POLL_S = 0.1
 _BATCH = 100
-#: Errors of commits that a member which keeps reading during a rebalance may get.
-_OVERTAKEN = (
+#: Errors of commits that may occur when a member reads during a rebalance.
+_REBALANCE_ERRORS = (
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.STALE_MEMBER_EPOCH,
@@ -35,10 +35,10 @@ class GroupMember:
         """`owners` is notified of assigned and revoked partitions, as the client reports them."""
         self.owners = owners or Owners()
         self.assigned: frozenset[int] = frozenset()
-        #: Partition and offset of everything that was read, in order.
+        #: Partition and offset of all records that it has read, in order.
         self.read: list[tuple[int, int]] = []
         self.failure: BaseException | None = None
-        #: How often partitions were given to it.
+        #: Number of assignments that it has received.
         self.assignments = 0
         self._address, self._topic, self._group = address, topic, group
         self._options = options
@@ -53,7 +53,7 @@ class GroupMember:
         self.stop()
 
     def stop(self) -> None:
-        """Leaves the group; raises what the member failed with."""
+        """Leaves the group; raises the exception with which the member failed."""
         self._stop.set()
         self._thread.join()
         if self.failure is not None:
@@ -94,36 +94,36 @@ class ConfluentMember(GroupMember):
         def on_assign(consumer: Consumer, partitions: list[Any]) -> None:
             self.assignments += 1
             added = {partition.partition for partition in partitions}
-            self.owners.took(self, added)
+            self.owners.add(self, added)
             self.assigned = self.assigned | added if is_cooperative else frozenset(added)
 
         def on_revoke(consumer: Consumer, partitions: list[Any]) -> None:
             self.assigned -= {partition.partition for partition in partitions}
-            self.owners.gave_up(self, {partition.partition for partition in partitions})
+            self.owners.remove(self, {partition.partition for partition in partitions})
 
         consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke)
         try:
             while not self._stop.is_set():
                 messages = consumer.consume(_BATCH, timeout=_POLL_S)
-                found = [message for message in messages if message.error() is None]
-                self.read += [(one.partition(), one.offset()) for one in found]
-                if found:
+                records = [message for message in messages if message.error() is None]
+                self.read += [(record.partition(), record.offset()) for record in records]
+                if records:
                     self._commit(consumer)
         finally:
             consumer.close()
-            self.owners.gave_up(self, self.assigned)
+            self.owners.remove(self, self.assigned)
 
     def _commit(self, consumer: Consumer) -> None:
         try:
             consumer.commit(asynchronous=False)
         except KafkaException as error:
-            # In flight during the rebalance: the new owner of the partition reads it again.
-            if error.args[0].code() not in _OVERTAKEN:
+            # The commit was in flight during the rebalance: the partition's new owner reads again.
+            if error.args[0].code() not in _REBALANCE_ERRORS:
                 raise
 
 
 class CoordinatedMember(ConfluentMember):
-    """Is assigned its partitions by the coordinator (KIP-848). `topic` "^...": an expression."""
+    """Member of a KIP-848 consumer group; a `topic` that begins with "^" is an expression."""
 
     name = "confluent-kafka, group.protocol=consumer"
     _protocol: ClassVar[dict[str, Any]] = {"group.protocol": "consumer"}
@@ -150,10 +150,10 @@ class AioMember(GroupMember):
         async with consumer:
             while not self._stop.is_set():
                 batches = await consumer.getmany(timeout_ms=int(_POLL_S * 1000), max_records=_BATCH)
-                self.assigned = frozenset(one.partition for one in consumer.assignment())
-                found = [one for batch in batches.values() for one in batch]
-                self.read += [(one.partition, one.offset) for one in found]
-                if found:
+                self.assigned = frozenset(target.partition for target in consumer.assignment())
+                records = [record for batch in batches.values() for record in batch]
+                self.read += [(record.partition, record.offset) for record in records]
+                if records:
                     await consumer.commit()
 
 
@@ -175,10 +175,10 @@ class PythonMember(GroupMember):
         try:
             while not self._stop.is_set():
                 batches = consumer.poll(timeout_ms=int(_POLL_S * 1000), max_records=_BATCH)
-                self.assigned = frozenset(one.partition for one in consumer.assignment())
-                found = [one for batch in batches.values() for one in batch]
-                self.read += [(one.partition, one.offset) for one in found]
-                if found:
+                self.assigned = frozenset(target.partition for target in consumer.assignment())
+                records = [record for batch in batches.values() for record in batch]
+                self.read += [(record.partition, record.offset) for record in records]
+                if records:
                     consumer.commit()
         finally:
             consumer.close()

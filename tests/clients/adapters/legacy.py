@@ -1,7 +1,7 @@
-"""kafka-python 2.0 and 1.4, made to speak as if to a broker of 0.8.2 or 0.10.
+"""kafka-python 2.0 and 1.4, configured for a broker of version 0.8.2 or 0.10.
 
-They share the module name of the current release, so each call runs `legacy_program.py` in a
-process that sees only the old one.
+They have the same module name as the current release, so each call runs `legacy_program.py` in a
+process whose PYTHONPATH has the old release first.
 """
 
 import base64
@@ -16,20 +16,20 @@ from typing import Any
 from tests.clients.adapters.client import WITHIN_S
 from tests.support.wire.records import Header, Read, Record
 
-#: Where `make` installs them, beside the interpreter's environment.
+#: Folder into which `make` installs the old releases.
 LEGACY_FOLDER = Path(sys.prefix) / "legacy-clients"
 _PROGRAM = Path(__file__).with_name("legacy_program.py")
 
 
 class LegacyClient:
-    """`release` is a folder of LEGACY_FOLDER; `api_version` its setting for the broker."""
+    """A client of `release`, a folder in LEGACY_FOLDER, with its setting `api_version`."""
 
     def __init__(self, release: str, api_version: Sequence[int] | None) -> None:
         self._folder = LEGACY_FOLDER / release
         self._api_version = api_version
-        spoken = "probing" if api_version is None else "for-" + ".".join(map(str, api_version))
-        self.name = f"{release}-{spoken}"
-        # LZ4 frames of magic 0 came with a bug that only clients of that time can read (KIP-57).
+        mode = "probing" if api_version is None else "for-" + ".".join(map(str, api_version))
+        self.name = f"{release}-{mode}"
+        # LZ4 frames of magic 0 have a wrong checksum, which only old clients accept (KIP-57).
         self.codecs = ("none", "gzip", "snappy", "lz4")
 
     @property
@@ -65,12 +65,12 @@ class LegacyClient:
     def consume(
         self, address: str, topic: str, *, count: int, offset: int = 0, partition: int = 0
     ) -> list[Read]:
-        answer = self._call(
+        records = self._call(
             "consume", address, topic=topic, partition=partition, offset=offset, count=count
         )
         return [
             Read(at, Record(_bytes(value), _bytes(key), _read_headers(headers), timestamp_ms))
-            for at, key, value, timestamp_ms, headers in answer
+            for at, key, value, timestamp_ms, headers in records
         ]
 
     def offset_for_time(
@@ -94,24 +94,24 @@ class LegacyClient:
         return names
 
     def _call(self, action: str, address: str, **arguments: object) -> Any:
-        asked = {
+        request = {
             "action": action,
             "address": address,
             "api_version": self._api_version,
             "within_s": WITHIN_S,
             **arguments,
         }
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, str(_PROGRAM)],
-            input=json.dumps(asked),
+            input=json.dumps(request),
             env={**os.environ, "PYTHONPATH": str(self._folder)},
             capture_output=True,
             text=True,
             timeout=2 * WITHIN_S,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        assert completed.returncode == 0, completed.stderr
+        return json.loads(completed.stdout)
 
 
 def _text(content: bytes | None) -> str | None:

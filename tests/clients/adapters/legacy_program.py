@@ -1,6 +1,6 @@
-"""Runs one action with the kafka-python that PYTHONPATH names: JSON in on stdin, JSON out.
+"""Runs one action with the kafka-python in PYTHONPATH: a JSON request on stdin, JSON on stdout.
 
-Imports nothing of ours: the process sees the old client alone.
+It imports no module of ringlog, because the process has only the old client.
 """
 
 import base64
@@ -11,77 +11,77 @@ import time
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 
-def produce(asked):
+def produce(request):
     producer = KafkaProducer(
-        compression_type=None if asked["codec"] == "none" else asked["codec"],
-        acks="all" if asked["acks"] == -1 else asked["acks"],
+        compression_type=None if request["codec"] == "none" else request["codec"],
+        acks="all" if request["acks"] == -1 else request["acks"],
         linger_ms=5,
         max_request_size=10_000_000,
-        **_connection(asked),
+        **_connection(request),
     )
-    answers = []
-    for key, value, timestamp_ms, headers in asked["records"]:
-        more = {"headers": [(name, _bytes(text)) for name, text in headers]} if headers else {}
-        answers.append(
+    futures = []
+    for key, value, timestamp_ms, headers in request["records"]:
+        options = {"headers": [(name, _bytes(text)) for name, text in headers]} if headers else {}
+        futures.append(
             producer.send(
-                asked["topic"],
+                request["topic"],
                 key=_bytes(key),
                 value=_bytes(value),
-                partition=asked["partition"],
+                partition=request["partition"],
                 timestamp_ms=timestamp_ms,
-                **more,
+                **options,
             )
         )
-    offsets = [answer.get(timeout=asked["within_s"]).offset for answer in answers]
+    offsets = [future.get(timeout=request["within_s"]).offset for future in futures]
     producer.close()
     return [-1 if offset is None else offset for offset in offsets]
 
 
-def consume(asked):
-    consumer, target = _consumer(asked)
+def consume(request):
+    consumer, target = _consumer(request)
     consumer.assign([target])
-    consumer.seek(target, asked["offset"])
-    records, deadline = [], time.monotonic() + asked["within_s"]
-    while len(records) < asked["count"]:
+    consumer.seek(target, request["offset"])
+    records, deadline = [], time.monotonic() + request["within_s"]
+    while len(records) < request["count"]:
         if time.monotonic() > deadline:
-            raise SystemExit(f"{len(records)} of {asked['count']} records")
-        missing = asked["count"] - len(records)
+            raise SystemExit(f"{len(records)} of {request['count']} records")
+        missing = request["count"] - len(records)
         records += consumer.poll(timeout_ms=1000, max_records=missing).get(target, [])
     consumer.close()
     return [_as_json(record) for record in records]
 
 
-def offset_for_time(asked):
-    consumer, target = _consumer(asked)
-    found = consumer.offsets_for_times({target: asked["timestamp_ms"]})[target]
+def offset_for_time(request):
+    consumer, target = _consumer(request)
+    found = consumer.offsets_for_times({target: request["timestamp_ms"]})[target]
     consumer.close()
     return None if found is None else found.offset
 
 
-def bounds(asked):
-    consumer, target = _consumer(asked)
+def bounds(request):
+    consumer, target = _consumer(request)
     low = consumer.beginning_offsets([target])[target]
     high = consumer.end_offsets([target])[target]
     consumer.close()
     return [low, high]
 
 
-def topics(asked):
-    consumer = KafkaConsumer(group_id=None, **_connection(asked))
+def topics(request):
+    consumer = KafkaConsumer(group_id=None, **_connection(request))
     names = sorted(consumer.topics())
     consumer.close()
     return names
 
 
-def _consumer(asked):
-    consumer = KafkaConsumer(group_id=None, auto_offset_reset="none", **_connection(asked))
-    return consumer, TopicPartition(asked["topic"], asked["partition"])
+def _consumer(request):
+    consumer = KafkaConsumer(group_id=None, auto_offset_reset="none", **_connection(request))
+    return consumer, TopicPartition(request["topic"], request["partition"])
 
 
-def _connection(asked):
-    version = asked["api_version"]
+def _connection(request):
+    version = request["api_version"]
     return {
-        "bootstrap_servers": asked["address"],
+        "bootstrap_servers": request["address"],
         "api_version": None if version is None else tuple(version),
     }
 
@@ -100,12 +100,12 @@ def _bytes(text):
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    answer = {
+    request = json.load(sys.stdin)
+    result = {
         "produce": produce,
         "consume": consume,
         "offset_for_time": offset_for_time,
         "bounds": bounds,
         "topics": topics,
-    }[asked["action"]](asked)
-    json.dump(answer, sys.stdout)
+    }[request["action"]](request)
+    json.dump(result, sys.stdout)

@@ -35,7 +35,7 @@ class PythonClient:
             linger_ms=5,
         )
         try:
-            answers = [
+            futures = [
                 producer.send(
                     topic,
                     value=record.value,
@@ -46,7 +46,7 @@ class PythonClient:
                 )
                 for record in records
             ]
-            offsets = [answer.get(timeout=WITHIN_S).offset for answer in answers]
+            offsets = [future.get(timeout=WITHIN_S).offset for future in futures]
         finally:
             producer.close(timeout=WITHIN_S)
         return [-1] * len(offsets) if acks == 0 else offsets

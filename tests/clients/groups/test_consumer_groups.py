@@ -1,4 +1,4 @@
-"""Groups whose coordinator assigns (KIP-848), as real clients use them."""
+"""Consumer groups of KIP-848, whose coordinator assigns partitions, with real clients."""
 
 from confluent_kafka import ConsumerGroupState, ConsumerGroupType
 from confluent_kafka.admin import AdminClient
@@ -12,48 +12,50 @@ PARTITIONS = 4
 ALL = set(range(PARTITIONS))
 
 
-def test_members_share_partitions_and_take_over_from_each_other(broker, raw):
+def test_members_share_partitions_and_take_over_those_of_a_member_that_leaves(broker, raw):
     topic = raw.create_topic(partitions=PARTITIONS)
     group = f"readers of {topic}"
-    with CoordinatedMember(broker.address, topic, group) as stays:
-        eventually(lambda: stays.assigned == ALL, what="all partitions for the first")
-        with CoordinatedMember(broker.address, f"^{topic}.*", group) as leaves:
+    with CoordinatedMember(broker.address, topic, group) as first:
+        eventually(lambda: first.assigned == ALL, what="all partitions for the first")
+        with CoordinatedMember(broker.address, f"^{topic}.*", group) as second:
             eventually(
                 lambda: (
-                    len(stays.assigned) == len(leaves.assigned) == PARTITIONS // 2
-                    and not stays.assigned & leaves.assigned
+                    len(first.assigned) == len(second.assigned) == PARTITIONS // 2
+                    and not first.assigned & second.assigned
                 ),
-                what="half of them for each",
+                what="half of the partitions for each member",
             )
             admin = AdminClient({"bootstrap.servers": broker.address})
-            described = admin.describe_consumer_groups([group])[group].result()
-            assert described.type is ConsumerGroupType.CONSUMER
-            assert described.state is ConsumerGroupState.STABLE
+            group_description = admin.describe_consumer_groups([group])[group].result()
+            assert group_description.type is ConsumerGroupType.CONSUMER
+            assert group_description.state is ConsumerGroupState.STABLE
             assert sorted(
-                one.partition
-                for member in described.members
-                for one in member.assignment.topic_partitions
+                target.partition
+                for member in group_description.members
+                for target in member.assignment.topic_partitions
             ) == sorted(ALL)
-        eventually(lambda: stays.assigned == ALL, what="all again for who stayed")
+        eventually(lambda: first.assigned == ALL, what="all partitions for the first again")
 
 
 def test_a_group_continues_after_its_coordinator_was_killed(broker, raw):
     topic = raw.create_topic(partitions=PARTITIONS)
     group = f"readers of {topic}"
-    with CoordinatedMember(broker.address, topic, group) as one:
-        eventually(lambda: one.assigned == ALL, what="all partitions")
-        storage = next(name for name, it in broker.processes.items() if it is broker.storage)
+    with CoordinatedMember(broker.address, topic, group) as member:
+        eventually(lambda: member.assigned == ALL, what="all partitions")
+        storage = next(
+            name for name, process in broker.processes.items() if process is broker.storage
+        )
         broker.restart(storage)
         ConfluentClient().produce(broker.address, topic, numbered(3), partition=1)
-        eventually(lambda: len(one.read) == 3, what="the records since")
-    assert one.assignments == 1
+        eventually(lambda: len(member.read) == 3, what="the new records")
+    assert member.assignments == 1
 
 
-def test_an_empty_group_goes_from_one_protocol_to_the_other(broker, raw):
+def test_an_empty_group_changes_between_protocols(broker, raw):
     topic = raw.create_topic()
     group = f"readers of {topic}"
-    for number, member in enumerate((ConfluentMember, CoordinatedMember, ConfluentMember)):
+    for number, kind in enumerate((ConfluentMember, CoordinatedMember, ConfluentMember)):
         ConfluentClient().produce(broker.address, topic, numbered(2), partition=0)
-        with member(broker.address, topic, group) as one:
-            eventually(lambda one=one: len(one.read) == 2, what="the records since")
-        assert one.read == [(0, 2 * number), (0, 2 * number + 1)]
+        with kind(broker.address, topic, group) as member:
+            eventually(lambda member=member: len(member.read) == 2, what="the new records")
+        assert member.read == [(0, 2 * number), (0, 2 * number + 1)]

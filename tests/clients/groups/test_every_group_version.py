@@ -1,4 +1,4 @@
-"""The same as `test_every_version.py` for groups: every API in every version, with kio's codec."""
+"""Every group API in every advertised version, with kio's codec, as in `test_every_version.py`."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.groups.samples import (
     GroupExchangeContext,
     commit_error,
     commit_of,
-    committed,
+    committed_offset,
     consumer_of,
     fetch_of,
     join_of,
@@ -37,7 +37,7 @@ from tests.support.wire.group_apis import (
 )
 from tests.support.wire.kio_client import ask
 
-UNSAID_OPERATIONS = -(2**31)
+OPERATIONS_NOT_REQUESTED = -(2**31)
 MEMBER_TYPE_CONSUMER = 1
 
 
@@ -46,9 +46,9 @@ def find_coordinator_values(context):
 
 
 def find_coordinator_check(response, context):
-    found = response.coordinators[0] if context.version >= 4 else response
-    assert found.error_code == 0
-    assert (found.host, found.port) == context.raw.socket.getpeername()
+    coordinator = response.coordinators[0] if context.version >= 4 else response
+    assert coordinator.error_code == 0
+    assert (coordinator.host, coordinator.port) == context.raw.socket.getpeername()
 
 
 def join_group_values(context):
@@ -56,7 +56,7 @@ def join_group_values(context):
 
 
 def join_group_check(response, context):
-    # The leader's joining begins the next generation, whatever it says.
+    # When the leader rejoins, the next generation begins.
     assert (response.error_code, response.generation_id) == (0, context.generation + 1)
     assert (response.leader, response.protocol_name) == (context.member_id, "range")
     (member,) = response.members
@@ -80,8 +80,8 @@ def heartbeat_values(context):
 
 def heartbeat_check(response, context):
     assert response.error_code == 0
-    stranger = context.in_generation | {"member_id": "stranger"}
-    assert context.ask(HEARTBEAT, context.version, stranger).error_code == UNKNOWN_MEMBER_ID
+    unknown = context.in_generation | {"member_id": "unknown"}
+    assert context.ask(HEARTBEAT, context.version, unknown).error_code == UNKNOWN_MEMBER_ID
 
 
 def leave_group_check(response, context):
@@ -99,7 +99,7 @@ def offset_commit_values(context):
 
 def offset_commit_check(response, context):
     assert commit_error(response) == 0
-    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (2, "so far", 0)
+    assert committed_offset(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (2, "so far", 0)
 
 
 def offset_fetch_values(context):
@@ -108,7 +108,7 @@ def offset_fetch_values(context):
 
 
 def offset_fetch_check(response, context):
-    assert committed(response, context.version) == (1, "so far", 0)
+    assert committed_offset(response, context.version) == (1, "so far", 0)
 
 
 def describe_groups_values(context):
@@ -124,7 +124,7 @@ def describe_groups_check(response, context):
     assert member.member_metadata == subscription(context.topic)
     assert member.member_assignment == assignment(context.topic, 0)
     if context.version >= 3:
-        assert group.authorized_operations == UNSAID_OPERATIONS
+        assert group.authorized_operations == OPERATIONS_NOT_REQUESTED
 
 
 def list_groups_values(context):
@@ -151,7 +151,7 @@ def delete_groups_check(response, context):
         context.group: 0,
         context.group + "-unknown": GROUP_ID_NOT_FOUND,
     }
-    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
+    assert committed_offset(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
 
 
 def offset_delete_values(context):
@@ -163,7 +163,7 @@ def offset_delete_values(context):
 def offset_delete_check(response, context):
     assert response.error_code == 0
     assert commit_error(response) == 0
-    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
+    assert committed_offset(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
 
 
 def consumer_group_heartbeat_check(response, context):
@@ -212,11 +212,11 @@ EXCHANGES = {
 
 @pytest.fixture
 def context(raw, topic, request):
-    """New context for each exchange; `version` is the test's."""
+    """A context for one exchange, with a member of a Stable group; `version` is the test's."""
     group = f"of-{topic}"
-    asked = ask(raw, JOIN_GROUP, 9, join_of(topic, group))
-    joined = ask(raw, JOIN_GROUP, 9, join_of(topic, group, asked.member_id))
-    made = GroupExchangeContext(
+    first_join = ask(raw, JOIN_GROUP, 9, join_of(topic, group))
+    joined = ask(raw, JOIN_GROUP, 9, join_of(topic, group, first_join.member_id))
+    context = GroupExchangeContext(
         raw=raw,
         topic=topic,
         topic_id=raw.topic_id(topic),
@@ -225,11 +225,11 @@ def context(raw, topic, request):
         member_id=joined.member_id,
         generation=joined.generation_id,
     )
-    assert made.ask(SYNC_GROUP, 5, sync_of(made)).error_code == 0
-    return made
+    assert context.ask(SYNC_GROUP, 5, sync_of(context)).error_code == 0
+    return context
 
 
 @pytest.mark.parametrize(("key", "version"), versions_of(EXCHANGES))
-def test_an_exchange_in_every_version(key, version, context):
+def test_group_api_answers_in_every_version(key, version, context):
     exchange = EXCHANGES[key]
     exchange.check(context.ask(key, version, exchange.values(context)), context)

@@ -1,4 +1,4 @@
-"""Groups that change from the classic protocol to KIP-848 and back under load."""
+"""Groups that migrate from the classic protocol to KIP-848 and back, under load."""
 
 from contextlib import ExitStack
 
@@ -16,7 +16,7 @@ from tests.support.processes.deployments import three_processes
 from tests.support.waiting import eventually
 
 MEMBERS = 3
-#: Rebalances of the new protocol are as quick as its heartbeats.
+#: Rebalances of the new protocol take as long as some heartbeats.
 SETTINGS = {
     "group_initial_rebalance_delay_ms": "0",
     "group_consumer_heartbeat_interval_ms": "200",
@@ -30,27 +30,25 @@ def broker(tmp_path_factory):
 
 
 @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
-def test_a_rolling_upgrade_and_downgrade_lose_nothing_and_no_partition_has_two_owners(
-    broker, strategy
-):
+def test_a_rolling_upgrade_and_downgrade_read_all_records_with_one_owner_each(broker, strategy):
     classic = {"partition.assignment.strategy": strategy}
     with ExitStack() as stack:
         group = RollingGroup(broker, f"orders-{strategy}", stack)
         for _ in range(MEMBERS):
             group.add(ConfluentMember, **classic)
         group.settle()
-        assert group.described().type is ConsumerGroupType.CLASSIC
+        assert group.describe().type is ConsumerGroupType.CLASSIC
         for _ in range(MEMBERS):
             group.replace(CoordinatedMember)
-            assert group.described().type is ConsumerGroupType.CONSUMER
+            assert group.describe().type is ConsumerGroupType.CONSUMER
         eventually(
-            lambda: group.described().state is ConsumerGroupState.STABLE,
+            lambda: group.describe().state is ConsumerGroupState.STABLE,
             what="all members to have confirmed their revocations",
         )
-        for left in reversed(range(MEMBERS)):
+        for remaining in reversed(range(MEMBERS)):
             group.replace(ConfluentMember, **classic)
-            kind = ConsumerGroupType.CONSUMER if left else ConsumerGroupType.CLASSIC
-            assert group.described().type is kind
+            kind = ConsumerGroupType.CONSUMER if remaining else ConsumerGroupType.CLASSIC
+            assert group.describe().type is kind
         group.check()
         for member in group.members:
             member.stop()
@@ -64,8 +62,8 @@ def test_every_client_shares_a_group_with_a_member_of_the_new_protocol(broker):
         group.settle()
         group.add(CoordinatedMember)
         group.settle()
-        assert group.described().type is ConsumerGroupType.CONSUMER
+        assert group.describe().type is ConsumerGroupType.CONSUMER
         group.check()
         group.members.pop().stop()
         group.settle()
-        assert group.described().type is ConsumerGroupType.CLASSIC
+        assert group.describe().type is ConsumerGroupType.CLASSIC

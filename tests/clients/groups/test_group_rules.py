@@ -1,4 +1,4 @@
-"""Rules of groups that clients' own suites do not try, by requests over TCP."""
+"""Rules of groups that the test suites of clients do not cover, by requests over TCP."""
 
 import uuid
 
@@ -22,11 +22,11 @@ def group():
     return uuid.uuid4().hex
 
 
-def neighbour_of(group):
-    """A group of the same partition of `__consumer_offsets`."""
-    wanted = group_partition(group, PARTITIONS)
+def find_neighbour(group):
+    """Returns another group in the same partition of `__consumer_offsets`."""
+    partition = group_partition(group, PARTITIONS)
     names = (f"neighbour-{number}-{group}" for number in range(10_000))
-    return next(name for name in names if group_partition(name, PARTITIONS) == wanted)
+    return next(name for name in names if group_partition(name, PARTITIONS) == partition)
 
 
 def join(raw, group, *, version=5, client_id="c", metadata=b"", **fields):
@@ -44,8 +44,8 @@ def join(raw, group, *, version=5, client_id="c", metadata=b"", **fields):
     return read_response(raw.read_frame(), JOIN, version)[1]
 
 
-def settled(raw, group):
-    """The only member of a Stable group, as its later requests name it."""
+def join_and_sync(raw, group):
+    """Creates a Stable group of one member; returns the fields that identify it in requests."""
     joined = join(raw, group, version=3)
     identity = {
         "group_id": group,
@@ -53,8 +53,8 @@ def settled(raw, group):
         "member_id": joined.member_id,
         "group_instance_id": None,
     }
-    share = {"member_id": joined.member_id, "assignment": b"all"}
-    assert ask(raw, SYNC, 3, {**identity, "assignments": [share]}).error_code == NONE
+    own_assignment = {"member_id": joined.member_id, "assignment": b"all"}
+    assert ask(raw, SYNC, 3, {**identity, "assignments": [own_assignment]}).error_code == NONE
     return identity
 
 
@@ -72,59 +72,61 @@ def commit(raw, group, topic, offset):
         "group_instance_id": None,
         "topics": [{"name": topic, "partitions": [partition]}],
     }
-    (answered,) = ask(raw, OFFSET_COMMIT, 8, values).topics
-    return answered.partitions[0].error_code
+    (response,) = ask(raw, OFFSET_COMMIT, 8, values).topics
+    return response.partitions[0].error_code
 
 
-def committed(raw, group, topic):
+def fetch_offset(raw, group, topic):
     values = {"group_id": group, "topics": [{"name": topic, "partition_indexes": [0]}]}
-    (found,) = ask(raw, OFFSET_FETCH, 7, {**values, "require_stable": False}).topics
-    return found.partitions[0].committed_offset
+    (response,) = ask(raw, OFFSET_FETCH, 7, {**values, "require_stable": False}).topics
+    return response.partitions[0].committed_offset
 
 
-def test_a_group_that_cannot_be_written_is_refused_alone(broker, raw, topic, group):
-    neighbour = neighbour_of(group)
-    member = settled(raw, neighbour)
+def test_a_group_whose_record_is_too_large_is_refused_without_effect_on_others(
+    broker, raw, topic, group
+):
+    neighbour = find_neighbour(group)
+    member = join_and_sync(raw, neighbour)
     assert commit(raw, group, topic, 7) == NONE
     for _ in range(3):
         refused = join(raw, group, group_instance_id="i", metadata=bytes(RECORD_BYTES_MAX))
         assert refused.error_code == UNKNOWN_SERVER_ERROR
         assert ask(raw, HEARTBEAT, 3, member).error_code == NONE
-        assert committed(raw, group, topic) == 7
-    # Ids have room, however long they are.
+        assert fetch_offset(raw, group, topic) == 7
+    # Ids of every length fit into a record.
     joined = join(raw, group, group_instance_id="i" * 32_767, client_id="c" * 32_767)
     assert (joined.error_code, joined.generation_id) == (NONE, 1)
     for process in broker.processes.values():
         assert not process.lines_with("reloads the groups of")
 
 
-def test_a_topic_made_again_has_no_committed_offset(raw, topic, group):
+def test_a_recreated_topic_has_no_committed_offset(raw, topic, group):
     assert commit(raw, group, topic, 3) == NONE
-    assert committed(raw, group, topic) == 3
+    assert fetch_offset(raw, group, topic) == 3
     assert raw.delete_topic(topic) == NONE
     raw.create_topic(name=topic)
-    assert committed(raw, group, topic) == -1
+    assert fetch_offset(raw, group, topic) == -1
 
 
 def test_offsets_of_partitions_that_do_not_exist_are_not_deleted(raw, topic, group):
     assert commit(raw, group, topic, 3) == NONE
-    asked = {topic: [0, 99], "nowhere": [0]}
+    partitions = {topic: [0, 99], "unknown": [0]}
     topics = [
-        {"name": name, "partitions": [{"partition_index": one} for one in indexes]}
-        for name, indexes in asked.items()
+        {"name": name, "partitions": [{"partition_index": index} for index in indexes]}
+        for name, indexes in partitions.items()
     ]
-    answer = ask(raw, OFFSET_DELETE, 0, {"group_id": group, "topics": topics})
+    response = ask(raw, OFFSET_DELETE, 0, {"group_id": group, "topics": topics})
     codes = {
-        (each.name, partition.partition_index): partition.error_code
-        for each in answer.topics
-        for partition in each.partitions
+        (deleted.name, partition.partition_index): partition.error_code
+        for deleted in response.topics
+        for partition in deleted.partitions
     }
     unknown = UNKNOWN_TOPIC_OR_PARTITION
-    assert codes == {(topic, 0): NONE, (topic, 99): unknown, ("nowhere", 0): unknown}
+    assert codes == {(topic, 0): NONE, (topic, 99): unknown, ("unknown", 0): unknown}
 
 
-def test_a_member_of_a_consumer_group_may_join_again(raw, topic, group):
-    def beat():
+def test_a_member_of_a_consumer_group_may_rejoin(raw, topic, group):
+    def send_join():
         values = {
             "group_id": group,
             "member_id": "m",
@@ -137,9 +139,9 @@ def test_a_member_of_a_consumer_group_may_join_again(raw, topic, group):
             "server_assignor": None,
             "topic_partitions": [],
         }
-        taken = ask(raw, CONSUMER_HEARTBEAT, 1, values)
-        assert taken.error_code == NONE
-        (assigned,) = taken.assignment.topic_partitions
-        return taken.member_epoch, tuple(assigned.partitions)
+        response = ask(raw, CONSUMER_HEARTBEAT, 1, values)
+        assert response.error_code == NONE
+        (assigned,) = response.assignment.topic_partitions
+        return response.member_epoch, tuple(assigned.partitions)
 
-    assert beat() == beat() == (1, (0,))
+    assert send_join() == send_join() == (1, (0,))

@@ -1,4 +1,4 @@
-"""Consumer groups as real clients use them."""
+"""Classic and consumer groups with real clients."""
 
 import subprocess
 from contextlib import ExitStack
@@ -25,8 +25,8 @@ def group(topic):
     return f"readers of {topic}"
 
 
-def produced(broker, topic, count):
-    """So many records into each partition; all (partition, offset) that are there now."""
+def produce(broker, topic, count):
+    """Produces `count` records to each partition; returns (partition, offset) of all records."""
     ends = {}
     for partition in range(PARTITIONS):
         offsets = ConfluentClient().produce(
@@ -36,11 +36,13 @@ def produced(broker, topic, count):
     return {(partition, n) for partition, end in ends.items() for n in range(end)}
 
 
-def has_read(everything, *members):
-    def look():
-        return set().union(*(one.read for one in members)) >= everything
+def have_read(expected, *members):
+    """Returns a predicate that is true once `members` have read all `expected` records."""
 
-    return look
+    def have_read_all():
+        return set().union(*(member.read for member in members)) >= expected
+
+    return have_read_all
 
 
 @pytest.fixture(params=MEMBERS, ids=lambda member: member.name)
@@ -48,73 +50,77 @@ def member(request):
     return request.param
 
 
-def test_a_group_reads_everything_and_continues_where_it_stopped(member, broker, topic, group):
-    first = produced(broker, topic, 25)
-    with member(broker.address, topic, group) as one:
-        eventually(has_read(first, one), what="all of the first records")
-    assert sorted(one.read) == sorted(first)
-    everything = produced(broker, topic, 10)
-    with member(broker.address, topic, group) as again:
-        eventually(has_read(everything - first, again), what="the records that came since")
-    assert sorted(again.read) == sorted(everything - first)
+def test_a_group_reads_all_records_and_continues_at_its_commits(member, broker, topic, group):
+    old_records = produce(broker, topic, 25)
+    with member(broker.address, topic, group) as reader:
+        eventually(have_read(old_records, reader), what="all of the first records")
+    assert sorted(reader.read) == sorted(old_records)
+    new_records = produce(broker, topic, 10) - old_records
+    with member(broker.address, topic, group) as reader:
+        eventually(have_read(new_records, reader), what="the new records")
+    assert sorted(reader.read) == sorted(new_records)
 
 
 @pytest.mark.parametrize("strategy", ["range", "roundrobin", "cooperative-sticky"])
-def test_members_share_partitions_and_take_over_from_each_other(strategy, broker, topic, group):
+def test_members_share_partitions_and_take_over_those_of_a_member_that_leaves(
+    strategy, broker, topic, group
+):
     options = {"partition.assignment.strategy": strategy}
-    everything = set(range(PARTITIONS))
-    with ConfluentMember(broker.address, topic, group, **options) as stays:
-        eventually(lambda: stays.assigned == everything, what="all partitions for the first")
-        with ConfluentMember(broker.address, topic, group, **options) as leaves:
+    all_partitions = set(range(PARTITIONS))
+    with ConfluentMember(broker.address, topic, group, **options) as first:
+        eventually(lambda: first.assigned == all_partitions, what="all partitions for the first")
+        with ConfluentMember(broker.address, topic, group, **options) as second:
             eventually(
                 lambda: (
-                    len(stays.assigned) == len(leaves.assigned) == PARTITIONS // 2
-                    and not stays.assigned & leaves.assigned
+                    len(first.assigned) == len(second.assigned) == PARTITIONS // 2
+                    and not first.assigned & second.assigned
                 ),
-                what="half of them for each",
+                what="half of the partitions for each member",
             )
-        eventually(lambda: stays.assigned == everything, what="all again for who stayed")
+        eventually(
+            lambda: first.assigned == all_partitions, what="all partitions for the first again"
+        )
 
 
-def test_clients_of_three_libraries_are_one_group(broker, topic, group):
+def test_clients_of_three_libraries_form_one_group(broker, topic, group):
     with ExitStack() as stack:
         members = [
-            stack.enter_context(one(broker.address, topic, group))
-            for one in (ConfluentMember, AioMember, PythonMember)
+            stack.enter_context(kind(broker.address, topic, group))
+            for kind in (ConfluentMember, AioMember, PythonMember)
         ]
         eventually(
             lambda: (
-                all(one.assigned for one in members)
-                and sum(len(one.assigned) for one in members) == PARTITIONS
+                all(member.assigned for member in members)
+                and sum(len(member.assigned) for member in members) == PARTITIONS
             ),
-            what="partitions for each of three",
+            what="partitions for each of three members",
         )
-        everything = produced(broker, topic, 20)
-        eventually(has_read(everything, *members), what="all records, by whomever")
-    reads = [read for one in members for read in one.read]
-    assert sorted(reads) == sorted(everything)
+        records = produce(broker, topic, 20)
+        eventually(have_read(records, *members), what="all records, by any member")
+    reads = [read for member in members for read in member.read]
+    assert sorted(reads) == sorted(records)
 
 
-def test_a_static_member_comes_back_without_a_rebalance(broker, topic, group):
-    everything = set(range(PARTITIONS))
-    with ConfluentMember(broker.address, topic, group, **{"group.instance.id": "a"}) as stays:
-        eventually(lambda: stays.assigned == everything, what="all partitions")
+def test_a_static_member_rejoins_without_a_rebalance(broker, topic, group):
+    all_partitions = set(range(PARTITIONS))
+    with ConfluentMember(broker.address, topic, group, **{"group.instance.id": "a"}) as first:
+        eventually(lambda: first.assigned == all_partitions, what="all partitions")
         with ConfluentMember(broker.address, topic, group, **{"group.instance.id": "b"}) as before:
-            eventually(lambda: len(before.assigned) == 2, what="half of them")
-            given = before.assigned
-        seen = stays.assignments
+            eventually(lambda: len(before.assigned) == 2, what="half of the partitions")
+            assigned = before.assigned
+        assignments = first.assignments
         with ConfluentMember(broker.address, topic, group, **{"group.instance.id": "b"}) as after:
-            eventually(lambda: after.assigned == given, what="the same as before")
-        assert stays.assignments == seen
+            eventually(lambda: after.assigned == assigned, what="the same partitions as before")
+        assert first.assignments == assignments
 
 
 def test_kcat_joins_a_group(broker, topic, group):
     need(KCAT, "kcat")
-    everything = produced(broker, topic, 5)
+    records = produce(broker, topic, 5)
     command = [KCAT, "-b", broker.address, "-G", group, "-e", "-q"]
     options = ["-X", "auto.offset.reset=earliest", "-f", "%p %o\n"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, *options, topic], capture_output=True, check=True, timeout=60, text=True
     )
-    read = {tuple(map(int, line.split())) for line in done.stdout.splitlines()}
-    assert read == everything
+    read = {tuple(map(int, line.split())) for line in completed.stdout.splitlines()}
+    assert read == records

@@ -1,4 +1,4 @@
-"""`ringlog groups` beside real members, as operators use it."""
+"""`ringlog groups`, as operators use it, on groups of real members."""
 
 import json
 import subprocess
@@ -22,16 +22,16 @@ def ringlog(broker):
     """Runs `ringlog groups`; returns the exit status, stdout and stderr."""
     metadata = broker.grpc_address(broker.names[0])
 
-    def run(*words):
-        command = [RINGLOG, "groups", *words, "--metadata", metadata]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout, done.stderr
+    def run(*arguments):
+        command = [RINGLOG, "groups", *arguments, "--metadata", metadata]
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert "Traceback" not in completed.stderr, completed.stderr
+        return completed.returncode, completed.stdout, completed.stderr
 
     return run
 
 
-def described(ringlog, group):
+def describe(ringlog, group):
     status, out, err = ringlog("describe", group, "--json")
     assert status == 0, err
     return json.loads(out)
@@ -41,12 +41,12 @@ def test_a_group_is_listed_described_reset_and_deleted(ringlog, broker, topic, g
     ConfluentClient().produce(broker.address, topic, numbered(20), partition=0)
     with ConfluentMember(broker.address, topic, group) as member:
         eventually(lambda: len(member.read) == 20, what="all records")
-        eventually(lambda: described(ringlog, group)["lag"] == 0, what="everything committed")
-        found = described(ringlog, group)
-        assert found["state"] == "Stable"
-        (one,) = found["members"]
-        assert one["partitions"] == [{"topic": topic, "partition": 0}]
-        assert found["partitions"][0]["committed"] == 20
+        eventually(lambda: describe(ringlog, group)["lag"] == 0, what="commits of all records")
+        group_description = describe(ringlog, group)
+        assert group_description["state"] == "Stable"
+        (described_member,) = group_description["members"]
+        assert described_member["partitions"] == [{"topic": topic, "partition": 0}]
+        assert group_description["partitions"][0]["committed"] == 20
         status, out, err = ringlog("reset-offsets", group, "--topic", topic, "--to-earliest")
         assert (status, out) == (1, "")
         assert "Stable with 1 member; stop them first" in err
@@ -57,12 +57,12 @@ def test_a_group_is_listed_described_reset_and_deleted(ringlog, broker, topic, g
     assert group in out
     reset = ("reset-offsets", group, "--topic", topic, "--to-offset", "15")
     assert ringlog(*reset)[0] == 0
-    assert described(ringlog, group)["lag"] == 0
+    assert describe(ringlog, group)["lag"] == 0
     assert ringlog(*reset, "--execute")[0] == 0
-    assert described(ringlog, group)["lag"] == 5
-    with ConfluentMember(broker.address, topic, group) as again:
-        eventually(lambda: len(again.read) == 5, what="what was reset")
-    assert [offset for _, offset in again.read] == list(range(15, 20))
+    assert describe(ringlog, group)["lag"] == 5
+    with ConfluentMember(broker.address, topic, group) as member:
+        eventually(lambda: len(member.read) == 5, what="the records after the reset")
+    assert [offset for _, offset in member.read] == list(range(15, 20))
 
     assert ringlog("delete", group)[0] == 0
     status, _, err = ringlog("describe", group)
@@ -70,10 +70,10 @@ def test_a_group_is_listed_described_reset_and_deleted(ringlog, broker, topic, g
     assert f"there is no group '{group}'" in err
 
 
-def test_a_group_continues_at_a_time(ringlog, broker, topic, group):
+def test_offsets_are_reset_to_a_timestamp(ringlog, broker, topic, group):
     ConfluentClient().produce(broker.address, topic, numbered(3), partition=0)
-    words = ("reset-offsets", group, "--topic", f"{topic}:0", "--execute", "--to-datetime")
-    assert ringlog(*words, "2001-01-01T00:00:00Z")[0] == 0
-    assert described(ringlog, group)["lag"] == 3
-    assert ringlog(*words, "2999-01-01")[0] == 0
-    assert described(ringlog, group)["lag"] == 0
+    arguments = ("reset-offsets", group, "--topic", f"{topic}:0", "--execute", "--to-datetime")
+    assert ringlog(*arguments, "2001-01-01T00:00:00Z")[0] == 0
+    assert describe(ringlog, group)["lag"] == 3
+    assert ringlog(*arguments, "2999-01-01")[0] == 0
+    assert describe(ringlog, group)["lag"] == 0

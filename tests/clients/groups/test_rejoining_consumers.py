@@ -1,6 +1,6 @@
-"""librdkafka's consumers (KIP-848) that join again while their group has them (KAFKA-19233).
+"""librdkafka's consumers (KIP-848) that rejoin while they are members of the group (KAFKA-19233).
 
-They are given their partitions at once, not when the session that they began before has ended.
+They get their partitions at once, and not only when their previous session has expired.
 """
 
 import uuid
@@ -20,7 +20,7 @@ from tests.support.wire.records import numbered
 PARTITIONS = 4
 ALL = set(range(PARTITIONS))
 SETTINGS = {
-    # No test can wait for the end of a session.
+    # No session expires within a test.
     "group_consumer_session_timeout_ms": "600000",
     "group_consumer_heartbeat_interval_ms": "200",
 }
@@ -28,7 +28,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module", params=DEPLOYMENTS)
 def broker(request, tmp_path_factory):
-    """A broker that clients reach through a proxy, and know by the proxy's address only."""
+    """A broker behind a proxy, whose address it advertises."""
     proxy = Proxy()
     settings = {"advertised_listeners": f"PLAINTEXT://{proxy.address}", **SETTINGS}
     folder = tmp_path_factory.mktemp(f"rejoining-{request.param}")
@@ -40,7 +40,7 @@ def broker(request, tmp_path_factory):
 
 
 class Reader:
-    """A group with one member that reads, through the proxy; the tests ask about it directly."""
+    """A group with one member, which reads through the proxy; other requests bypass the proxy."""
 
     def __init__(self, broker, raw):
         self.address, self.raw = broker.address, raw
@@ -50,10 +50,10 @@ class Reader:
         self.member = CoordinatedMember(broker.proxy.address, self.topic, self.group)
         self.produced = 0
 
-    def wait_until_it_has_all(self, *, assignments):
-        """Returns the member as the coordinator knows it.
+    def wait_for_all_partitions(self, *, assignments):
+        """Returns the member as the coordinator describes it.
 
-        `assignments`: how often partitions were given to the client since it began.
+        `assignments` is the number of assignments that the client must have received.
         """
 
         def has_all():
@@ -62,8 +62,8 @@ class Reader:
         eventually(has_all, what="all partitions")
         assert self.member.assignments == assignments
         values = {"group_ids": [self.group], "include_authorized_operations": False}
-        (described,) = ask(self.raw, CONSUMER_GROUP_DESCRIBE, 1, values).groups
-        (owner,) = (member for member in described.members if member.assignment.topic_partitions)
+        (group,) = ask(self.raw, CONSUMER_GROUP_DESCRIBE, 1, values).groups
+        (owner,) = (member for member in group.members if member.assignment.topic_partitions)
         (assigned,) = owner.assignment.topic_partitions
         assert {*assigned.partitions} == ALL
         return owner
@@ -73,30 +73,30 @@ class Reader:
         self.produced += 3
         eventually(
             lambda: {(1, offset) for offset in range(self.produced)} <= {*self.member.read},
-            what="the records since",
+            what="the new records",
         )
 
-    def raise_epoch(self, known):
-        """Sends a heartbeat in the member's name, without its knowledge."""
-        values = self._heartbeat(known.member_id, known.member_epoch)
-        wanted = [self.topic, f"not {self.topic}"]
-        answer = ask(
-            self.raw, CONSUMER_GROUP_HEARTBEAT, 1, values | {"subscribed_topic_names": wanted}
+    def raise_epoch(self, member):
+        """Sends a heartbeat of `member` over another connection, which raises its epoch."""
+        values = self._heartbeat(member.member_id, member.member_epoch)
+        topics = [self.topic, f"not {self.topic}"]
+        response = ask(
+            self.raw, CONSUMER_GROUP_HEARTBEAT, 1, values | {"subscribed_topic_names": topics}
         )
-        assert answer.error_code == 0
-        assert answer.member_epoch > known.member_epoch
+        assert response.error_code == 0
+        assert response.member_epoch > member.member_epoch
 
     def add_idle_member(self):
-        """Another member, which reads nothing, over a connection of its own; returns its epoch."""
+        """Adds a member that reads nothing, over a new connection; returns its epoch."""
         values = self._heartbeat(str(uuid.uuid4()), 0) | {
             "rebalance_timeout": 60_000,
             "subscribed_topic_names": [f"not {self.topic}"],
             "topic_partitions": [],
         }
         with RawClient(self.address) as raw:
-            answer = ask(raw, CONSUMER_GROUP_HEARTBEAT, 1, values)
-        assert answer.error_code == 0
-        return answer.member_epoch
+            response = ask(raw, CONSUMER_GROUP_HEARTBEAT, 1, values)
+        assert response.error_code == 0
+        return response.member_epoch
 
     def _heartbeat(self, member_id, epoch):
         return {
@@ -119,43 +119,44 @@ def reader(broker, raw):
 
 
 @pytest.fixture
-def lost(broker, reader):
-    """The first two answers that have an assignment: they are lost, with their connections.
+def lost_responses(broker, reader):
+    """Loses the first two responses that have an assignment, with their connections.
 
-    After each of them another member joins the group, and the epochs of all others rise.
+    After each of them another member joins the group, which raises the epochs of all others. Yields
+    the lost responses, and the epochs of the new members.
     """
-    answers = []
+    lost = []
 
     def is_lost(chunk):
-        # Metadata has the topic's name beside its id, a heartbeat's answer the id alone.
+        # Metadata responses have the topic's name and id, heartbeat responses the id alone.
         names_topic = reader.topic.encode() in chunk
-        if len(answers) == 2 or names_topic or reader.topic_id.bytes not in chunk:
+        if len(lost) == 2 or names_topic or reader.topic_id.bytes not in chunk:
             return False
-        answers.append((chunk, reader.add_idle_member()))
+        lost.append((chunk, reader.add_idle_member()))
         return True
 
-    broker.proxy.cut_answer = is_lost
-    yield answers
-    broker.proxy.cut_answer = lambda _: False
+    broker.proxy.must_cut = is_lost
+    yield lost
+    broker.proxy.must_cut = lambda _: False
 
 
-def test_a_consumer_whose_first_heartbeats_were_not_answered_has_partitions_at_once(reader, lost):
-    """It sends the heartbeat again over its next connection, each time with epoch 0."""
+def test_a_consumer_whose_first_responses_were_lost_gets_partitions_at_once(reader, lost_responses):
+    """It retries the heartbeat over its next connection, each time with epoch 0."""
     with reader.member:
-        known = reader.wait_until_it_has_all(assignments=1)
-        (first, first_epoch), (second, second_epoch) = lost
-        assert known.member_id.encode() in first
-        assert known.member_id.encode() in second
+        member = reader.wait_for_all_partitions(assignments=1)
+        (first, first_epoch), (second, second_epoch) = lost_responses
+        assert member.member_id.encode() in first
+        assert member.member_id.encode() in second
         assert first_epoch < second_epoch
         reader.produce_and_read()
 
 
-def test_a_consumer_that_was_fenced_has_its_partitions_again_at_once(reader):
-    """It gives everything up, and comes back with epoch 0 as the member that the group has."""
+def test_a_fenced_consumer_gets_its_partitions_back_at_once(reader):
+    """It revokes all partitions, and rejoins with epoch 0 under its member id."""
     with reader.member:
-        known = reader.wait_until_it_has_all(assignments=1)
+        member = reader.wait_for_all_partitions(assignments=1)
         reader.produce_and_read()
-        reader.raise_epoch(known)
-        again = reader.wait_until_it_has_all(assignments=2)
-        assert again.member_id == known.member_id
+        reader.raise_epoch(member)
+        rejoined = reader.wait_for_all_partitions(assignments=2)
+        assert rejoined.member_id == member.member_id
         reader.produce_and_read()

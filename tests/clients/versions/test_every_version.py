@@ -1,8 +1,8 @@
-"""Every advertised API in every advertised version: a real exchange with a codec that is not ours.
+"""Every advertised API in every advertised version, with an independent codec.
 
-kio encodes and decodes the versions of Apache Kafka 4; the older ones are in
-`test_oldest_versions.py`, groups in `test_every_group_version.py`. The answer must decode to its
-last byte and say the right thing.
+kio encodes and decodes the versions of Apache Kafka 4. Older versions are in
+`test_oldest_versions.py`, group APIs in `test_every_group_version.py`. kio must decode each
+response to its last byte, and the fields must have the right values.
 """
 
 import pytest
@@ -28,7 +28,7 @@ from tests.support.wire.kio_client import ask
 from tests.support.wire.records import numbered
 
 BATCH = record_batch(numbered(3))
-DESCRIBED_TOPIC = 2  # ConfigResource.Type.TOPIC
+TOPIC_RESOURCE = 2  # ConfigResource.Type.TOPIC
 
 
 def produce_values(context):
@@ -38,50 +38,52 @@ def produce_values(context):
 
 
 def produce_check(response, context):
-    (answered,) = response.responses[0].partition_responses
-    assert (answered.index, answered.error_code, answered.base_offset) == (0, 0, 3)
-    assert answered.log_append_time is None
+    (partition,) = response.responses[0].partition_responses
+    assert (partition.index, partition.error_code, partition.base_offset) == (0, 0, 3)
+    assert partition.log_append_time is None
     if context.version >= 5:
-        assert answered.log_start_offset == 0
+        assert partition.log_start_offset == 0
     assert context.raw.fetch(context.topic, 3).offsets == [3, 4, 5]
 
 
 def fetch_values(context):
-    asked = {"partition": 0, "fetch_offset": 1, "partition_max_bytes": 1 << 20}
+    partition = {"partition": 0, "fetch_offset": 1, "partition_max_bytes": 1 << 20}
     return {
         "replica_id": -1,
         "max_wait": 0,
         "min_bytes": 1,
         "max_bytes": 1 << 20,
         "isolation_level": 0,
-        "topics": [{"topic": context.topic, "topic_id": context.topic_id, "partitions": [asked]}],
+        "topics": [
+            {"topic": context.topic, "topic_id": context.topic_id, "partitions": [partition]}
+        ],
         "forgotten_topics_data": [],
     }
 
 
 def fetch_check(response, context):
-    (answered,) = response.responses[0].partitions
-    assert (answered.partition_index, answered.error_code) == (0, 0)
-    assert (answered.high_watermark, answered.last_stable_offset) == (3, 3)
-    # Base offset and leader epoch are the broker's to write; all else is as it was sent.
-    assert answered.records[16:] == BATCH[16:]
+    (partition,) = response.responses[0].partitions
+    assert (partition.partition_index, partition.error_code) == (0, 0)
+    assert (partition.high_watermark, partition.last_stable_offset) == (3, 3)
+    # The broker writes base offset and leader epoch; all other bytes are as they were sent.
+    assert partition.records[16:] == BATCH[16:]
     if context.version >= 5:
-        assert answered.log_start_offset == 0
+        assert partition.log_start_offset == 0
     if context.version >= 7:
         assert (response.error_code, response.session_id) == (0, 0)
     if context.version >= 11:
-        assert answered.preferred_read_replica == -1
+        assert partition.preferred_read_replica == -1
 
 
 def list_offsets_values(context):
-    asked = {"partition_index": 0, "timestamp": EARLIEST}
-    topic = {"name": context.topic, "partitions": [asked]}
+    partition = {"partition_index": 0, "timestamp": EARLIEST}
+    topic = {"name": context.topic, "partitions": [partition]}
     return {"replica_id": -1, "isolation_level": 0, "topics": [topic], "timeout": 30_000}
 
 
 def list_offsets_check(response, context):
-    (answered,) = response.topics[0].partitions
-    assert (answered.error_code, answered.offset, answered.timestamp) == (0, 0, -1)
+    (partition,) = response.topics[0].partitions
+    assert (partition.error_code, partition.offset, partition.timestamp) == (0, 0, -1)
 
 
 def metadata_values(context):
@@ -110,7 +112,7 @@ def api_versions_values(context):
 
 def api_versions_check(response, context):
     assert response.error_code == 0
-    listed = {one.api_key: (one.min_version, one.max_version) for one in response.api_keys}
+    listed = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
     assert listed == ADVERTISED
 
 
@@ -169,20 +171,20 @@ def init_producer_id_check(response, context):
 
 
 def leader_epoch_values(context):
-    asked = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": 1_000_000}
-    return {"replica_id": -1, "topics": [{"topic": context.topic, "partitions": [asked]}]}
+    partition = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": 1_000_000}
+    return {"replica_id": -1, "topics": [{"topic": context.topic, "partitions": [partition]}]}
 
 
 def leader_epoch_check(response, context):
-    (answered,) = response.topics[0].partitions
-    assert (answered.partition, answered.error_code) == (0, 0)
-    # Of an epoch that is yet to come nothing is known (KIP-101).
-    assert (answered.leader_epoch, answered.end_offset) == (-1, -1)
+    (partition,) = response.topics[0].partitions
+    assert (partition.partition, partition.error_code) == (0, 0)
+    # A future epoch has no end offset (KIP-101).
+    assert (partition.leader_epoch, partition.end_offset) == (-1, -1)
 
 
 def describe_configs_values(context):
     resource = {
-        "resource_type": DESCRIBED_TOPIC,
+        "resource_type": TOPIC_RESOURCE,
         "resource_name": context.topic,
         "configuration_keys": ["cleanup.policy"],
     }
@@ -194,7 +196,7 @@ def describe_configs_check(response, context):
     assert (result.error_code, result.resource_name) == (0, context.topic)
     (config,) = result.configs
     assert (config.name, config.value, config.config_source) == ("cleanup.policy", "delete", 5)
-    assert [one.name for one in config.synonyms] == ["log.cleanup.policy"]
+    assert [synonym.name for synonym in config.synonyms] == ["log.cleanup.policy"]
     if context.version >= 3:
         assert config.config_type == 7  # LIST
         assert config.documentation
@@ -230,7 +232,7 @@ EXCHANGES = {
 
 
 @pytest.mark.parametrize(("key", "version"), versions_of(EXCHANGES))
-def test_an_exchange_in_every_version(key, version, raw, topic):
+def test_api_answers_in_every_version(key, version, raw, topic):
     assert raw.produce(topic, BATCH).base_offset == 0
     context = ExchangeContext(raw, topic, raw.topic_id(topic), version)
     exchange = EXCHANGES[key]

@@ -1,4 +1,4 @@
-"""A client of Kafka 0.8.0 end to end: Metadata, Produce, Fetch and ListOffsets, version 0."""
+"""A client of Kafka 0.8.0: Metadata, Produce, Fetch and ListOffsets in version 0."""
 
 import threading
 
@@ -14,14 +14,14 @@ RECORDS = [Record(b"v%d" % n, b"k%d" % n) for n in range(10)]
 
 
 @pytest.fixture
-def old(broker):
+def old_client(broker):
     with KafkaSocket(broker.address) as connection:
         yield Kafka08Client(connection)
 
 
-def test_it_finds_its_way_from_metadata_to_the_leader(old, broker, raw):
+def test_metadata_lists_partitions_with_their_leader(old_client, broker, raw):
     topic = raw.create_topic(partitions=3)
-    cluster = old.metadata(topic)
+    cluster = old_client.metadata(topic)
     (node,) = cluster.brokers
     assert f"{node.host}:{node.port}" == broker.address
     error_code, partitions = cluster.topics[topic]
@@ -32,21 +32,23 @@ def test_it_finds_its_way_from_metadata_to_the_leader(old, broker, raw):
     } == {(node.node_id,) * 3}
 
 
-def test_no_topic_named_means_all_topics(old, topic):
-    assert topic in old.metadata().topics
+def test_metadata_without_topics_lists_all_topics(old_client, topic):
+    assert topic in old_client.metadata().topics
 
 
-def test_naming_a_topic_creates_it(old, topic):
+def test_metadata_creates_an_unknown_topic(old_client, topic):
     name = topic + "-auto"
-    # 0.8 answered LEADER_NOT_AVAILABLE first and clients asked again; both are right.
-    assert old.metadata(name).topics[name][0] in (0, 5)
-    assert old.produce(name, 0, message_set(RECORDS, magic=0)) == Produced(0, 0)
+    # Kafka 0.8 first returned LEADER_NOT_AVAILABLE, and clients retried; both are right.
+    assert old_client.metadata(name).topics[name][0] in (0, 5)
+    assert old_client.produce(name, 0, message_set(RECORDS, magic=0)) == Produced(0, 0)
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy"])
-def test_it_reads_what_it_wrote(codec, old, topic):
-    assert old.produce(topic, 0, message_set(RECORDS, magic=0, codec=codec)) == Produced(0, 0)
-    fetched = old.fetch(topic, 0, 0)
+def test_an_old_client_reads_its_own_records(codec, old_client, topic):
+    assert old_client.produce(topic, 0, message_set(RECORDS, magic=0, codec=codec)) == Produced(
+        0, 0
+    )
+    fetched = old_client.fetch(topic, 0, 0)
     assert (fetched.error_code, fetched.high_watermark) == (0, 10)
     assert [(m.offset, m.key, m.value) for m in fetched.messages] == [
         (offset, record.key, record.value) for offset, record in enumerate(RECORDS)
@@ -54,38 +56,40 @@ def test_it_reads_what_it_wrote(codec, old, topic):
     assert {message.magic for message in fetched.messages} == {0}
 
 
-def test_it_reads_what_a_client_of_today_wrote(old, client, broker, topic):
-    today = [Record(b"new", b"key", (Header("h", b"x"),)), Record(None, b"deleted")]
-    client.produce(broker.address, topic, today, codec="lz4")
-    messages = old.fetch(topic, 0, 0).messages
+def test_an_old_client_reads_the_records_of_current_clients(old_client, client, broker, topic):
+    records = [Record(b"new", b"key", (Header("h", b"x"),)), Record(None, b"deleted")]
+    client.produce(broker.address, topic, records, codec="lz4")
+    messages = old_client.fetch(topic, 0, 0).messages
     assert [(m.key, m.value) for m in messages] == [(b"key", b"new"), (b"deleted", None)]
 
 
-def test_acks_0_gets_no_response_and_the_connection_stays(old, topic):
-    assert old.produce(topic, 0, message_set(RECORDS, magic=0), acks=0) is None
-    assert old.produce(topic, 0, message_set(RECORDS, magic=0), acks=-1) == Produced(0, 10)
-    assert len(old.fetch(topic, 0, 0).messages) == 20
+def test_acks_0_gets_no_response_and_the_connection_remains_open(old_client, topic):
+    assert old_client.produce(topic, 0, message_set(RECORDS, magic=0), acks=0) is None
+    assert old_client.produce(topic, 0, message_set(RECORDS, magic=0), acks=-1) == Produced(0, 10)
+    assert len(old_client.fetch(topic, 0, 0).messages) == 20
 
 
-def test_offsets_come_as_an_array(old, topic):
-    old.produce(topic, 0, message_set(RECORDS, magic=0))
-    assert old.list_offsets(topic, 0, LATEST) == (0, [10])
-    assert old.list_offsets(topic, 0, EARLIEST) == (0, [0])
+def test_list_offsets_returns_an_array(old_client, topic):
+    old_client.produce(topic, 0, message_set(RECORDS, magic=0))
+    assert old_client.list_offsets(topic, 0, LATEST) == (0, [10])
+    assert old_client.list_offsets(topic, 0, EARLIEST) == (0, [0])
 
 
-def test_an_offset_past_the_end_and_unknown_partitions_are_refused(old, topic):
-    assert old.fetch(topic, 0, 1).error_code == 1
-    assert old.fetch(topic, 9, 0).error_code == 3
-    assert old.produce(topic, 9, message_set(RECORDS, magic=0)).error_code == 3
-    assert old.list_offsets(topic, 9, LATEST)[0] == 3
+def test_an_offset_past_the_end_and_unknown_partitions_are_refused(old_client, topic):
+    assert old_client.fetch(topic, 0, 1).error_code == 1
+    assert old_client.fetch(topic, 9, 0).error_code == 3
+    assert old_client.produce(topic, 9, message_set(RECORDS, magic=0)).error_code == 3
+    assert old_client.list_offsets(topic, 9, LATEST)[0] == 3
 
 
-def test_a_waiting_fetch_is_answered_by_a_new_record(old, broker, raw, topic):
-    answers = []
+def test_a_waiting_fetch_is_answered_by_a_new_record(old_client, broker, raw, topic):
+    responses = []
     waiting = threading.Thread(
-        target=lambda: answers.append(old.fetch(topic, 0, 0, max_wait_ms=600_000, min_bytes=1))
+        target=lambda: responses.append(
+            old_client.fetch(topic, 0, 0, max_wait_ms=600_000, min_bytes=1)
+        )
     )
     waiting.start()
     raw.produce(topic, record_batch(numbered(1)))
     waiting.join(timeout=30)
-    assert [message.offset for message in answers[0].messages] == [0]
+    assert [message.offset for message in responses[0].messages] == [0]

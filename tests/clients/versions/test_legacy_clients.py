@@ -1,4 +1,4 @@
-"""kafka-python 1.4 and 2.0 as they were, configured for broker 0.8.2 or 0.10, or probing."""
+"""kafka-python 1.4 and 2.0, configured for broker 0.8.2 or 0.10, or with version probing."""
 
 import pytest
 
@@ -26,7 +26,7 @@ RECORDS = [
 
 
 @pytest.fixture(params=OLD_CLIENTS, ids=lambda client: client.name)
-def old(request):
+def old_client(request):
     need(request.param.is_installed, request.param.name)
     return request.param
 
@@ -39,38 +39,47 @@ EXPECTED = [(offset, record.key, record.value) for offset, record in enumerate(R
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4"])
-def test_an_old_client_and_one_of_today_read_each_other(old, codec, broker, raw, topic):
+def test_an_old_and_a_current_client_read_the_records_of_each_other(
+    old_client, codec, broker, raw, topic
+):
     client = AioClient()
-    assert old.produce(broker.address, topic, RECORDS, codec=codec) == list(range(len(RECORDS)))
+    assert old_client.produce(broker.address, topic, RECORDS, codec=codec) == list(
+        range(len(RECORDS))
+    )
     assert keys_and_values(client.consume(broker.address, topic, count=42)) == EXPECTED
-    other = raw.create_topic()
-    client.produce(broker.address, other, RECORDS, codec=codec)
-    assert keys_and_values(old.consume(broker.address, other, count=42)) == EXPECTED
+    second_topic = raw.create_topic()
+    client.produce(broker.address, second_topic, RECORDS, codec=codec)
+    assert keys_and_values(old_client.consume(broker.address, second_topic, count=42)) == EXPECTED
 
 
-def test_an_old_client_starts_anywhere_and_knows_the_bounds(old, broker, topic):
-    old.produce(broker.address, topic, RECORDS, codec="gzip")
-    assert keys_and_values(old.consume(broker.address, topic, offset=17, count=25)) == EXPECTED[17:]
-    assert old.bounds(broker.address, topic) == (0, 42)
+def test_an_old_client_reads_from_any_offset_and_finds_the_bounds(old_client, broker, topic):
+    old_client.produce(broker.address, topic, RECORDS, codec="gzip")
+    assert (
+        keys_and_values(old_client.consume(broker.address, topic, offset=17, count=25))
+        == EXPECTED[17:]
+    )
+    assert old_client.bounds(broker.address, topic) == (0, 42)
 
 
-def test_an_old_client_lists_topics(old, broker, topic):
-    assert topic in old.topics(broker.address)
+def test_an_old_client_lists_topics(old_client, broker, topic):
+    assert topic in old_client.topics(broker.address)
 
 
-def test_times_travel_with_messages_of_0_10(broker, topic):
-    old = LegacyClient("kafka-python-2.0", (0, 10))
-    need(old.is_installed, old.name)
-    old.produce(broker.address, topic, RECORDS, codec="snappy")
-    reads = old.consume(broker.address, topic, count=42)
-    assert [read.record.timestamp_ms for read in reads] == [one.timestamp_ms for one in RECORDS]
+def test_a_client_for_0_10_keeps_timestamps(broker, topic):
+    old_client = LegacyClient("kafka-python-2.0", (0, 10))
+    need(old_client.is_installed, old_client.name)
+    old_client.produce(broker.address, topic, RECORDS, codec="snappy")
+    reads = old_client.consume(broker.address, topic, count=42)
+    assert [read.record.timestamp_ms for read in reads] == [
+        record.timestamp_ms for record in RECORDS
+    ]
 
 
-def test_a_probing_client_finds_headers_and_times(broker, topic):
-    old = LegacyClient("kafka-python-2.0", None)
-    need(old.is_installed, old.name)
+def test_a_probing_client_uses_headers_and_timestamps(broker, topic):
+    old_client = LegacyClient("kafka-python-2.0", None)
+    need(old_client.is_installed, old_client.name)
     sent = Record(b"v", b"k", (Header("h", b"x"),), NOW_MS + 100)
-    old.produce(broker.address, topic, [*RECORDS, sent])
-    (read,) = old.consume(broker.address, topic, offset=42, count=1)
+    old_client.produce(broker.address, topic, [*RECORDS, sent])
+    (read,) = old_client.consume(broker.address, topic, offset=42, count=1)
     assert read.record == sent
-    assert old.offset_for_time(broker.address, topic, NOW_MS + 50) == 42
+    assert old_client.offset_for_time(broker.address, topic, NOW_MS + 50) == 42

@@ -1,6 +1,6 @@
-"""Volumes and metadata that go back in time, a loss of power, and a metadata service that slept.
+"""Volumes and metadata restored from older copies, loss of power, and a paused metadata service.
 
-The recipe of docs/operations.md ("Restoring a backup"), with real processes and a real client.
+Follows docs/operations.md ("Restoring a backup"), with real processes and a real client.
 """
 
 import shutil
@@ -14,9 +14,9 @@ from tests.support.moves.ring_admin import RingAdmin
 from tests.support.moves.ring_command import ring
 from tests.support.processes.cluster import METADATA, Cluster
 from tests.support.processes.etcd_cluster import CANDIDATES, EtcdCluster
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.kept_logs import kept_logs
-from tests.support.stores.volumes import pretend_that_the_machine_went_down, settled_token
+from tests.support.stores.volumes import change_boot_id, settled_token
 from tests.support.waiting import eventually
 from tests.support.wire.batches import record_batch
 from tests.support.wire.kio_client import ask
@@ -41,33 +41,30 @@ def raw(cluster):
         yield client
 
 
-def batch(count):
-    return record_batch(numbered(count))
-
-
 def produce(raw, topic, count, *, at, acks=-1):
-    """Appends `count` records, which begin at offset `at`, as soon as the member is back."""
+    """Appends `count` records, which begin at offset `at`, as soon as the member accepts them."""
 
-    def is_taken():
-        answer = raw.produce(topic, batch(count), acks=acks)
-        assert answer.error_code or answer.base_offset == at, answer
-        return not answer.error_code
+    def is_accepted():
+        produced = raw.produce(topic, record_batch(numbered(count)), acks=acks)
+        assert produced.error_code or produced.base_offset == at, produced
+        return not produced.error_code
 
-    eventually(is_taken, what=f"an append at {at}")
+    eventually(is_accepted, what=f"an append at {at}")
 
 
 def end_of_epoch(raw, topic, epoch):
-    asked = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": epoch}
-    values = {"replica_id": -1, "topics": [{"topic": topic, "partitions": [asked]}]}
-    (answered,) = ask(raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
-    result = answered.partitions[0]
+    """Returns the largest leader epoch up to `epoch`, and its end offset."""
+    query = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": epoch}
+    values = {"replica_id": -1, "topics": [{"topic": topic, "partitions": [query]}]}
+    (response,) = ask(raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
+    result = response.partitions[0]
     assert result.error_code == 0
     return result.leader_epoch, result.end_offset
 
 
-def put_in_place(own, copy):
-    shutil.rmtree(own)
-    copy.rename(own)
+def replace_directory(path, copy):
+    shutil.rmtree(path)
+    copy.rename(path)
 
 
 def assert_refused(cluster, logged):
@@ -78,7 +75,7 @@ def assert_refused(cluster, logged):
 
 
 def accept(cluster):
-    """Removes the member as an operator does, once it counts as dead."""
+    """Accepts the member's volume as an operator does, once the member counts as dead."""
     cluster.ring.wait_until_dead(MEMBER)
     accepted = ring(cluster, "accept", MEMBER)
     assert accepted.status == 0, accepted.err
@@ -86,7 +83,7 @@ def accept(cluster):
 
 @pytest.fixture
 def consumer(cluster):
-    """librdkafka consumer that reports a truncated log instead of continuing."""
+    """A librdkafka consumer that reports a truncated log instead of resetting its offset."""
     client = Consumer(
         {
             "bootstrap.servers": cluster.bootstrap,
@@ -102,8 +99,8 @@ def consumer(cluster):
     client.close()
 
 
-def truncation_of(consumer):
-    """Truncation that the consumer reports once it stops at its partition; None before."""
+def poll_truncation(consumer):
+    """Returns the truncation error once the consumer reports it; None before."""
     message = consumer.poll(0.1)
     if message is None:
         return None
@@ -112,21 +109,21 @@ def truncation_of(consumer):
     return error.str() if error.code() == KafkaError._AUTO_OFFSET_RESET else None
 
 
-def test_a_copy_taken_while_the_member_ran_needs_an_operators_word_and_new_epochs(
+def test_a_copy_taken_while_the_member_ran_needs_acceptance_and_gets_a_new_epoch(
     cluster, raw, consumer, tmp_path
 ):
     own, copy = cluster.data_dir(MEMBER), tmp_path / "copy"
     topic = raw.create_topic()
     produce(raw, topic, 10, at=0)
     token = settled_token(own)
-    copied(own, copy)
+    copy_open_store(own, copy)
     produce(raw, topic, 5, at=10)
     settled_token(own, other_than=token)
     consumer.assign([TopicPartition(topic, 0, 0)])
-    read = [eventually(lambda: consumer.poll(0.1), what="a record") for _ in range(15)]
-    assert [one.offset() for one in read] == list(range(15))
+    messages = [eventually(lambda: consumer.poll(0.1), what="a record") for _ in range(15)]
+    assert [message.offset() for message in messages] == list(range(15))
     cluster.kill(MEMBER)
-    put_in_place(own, copy)
+    replace_directory(own, copy)
     for _ in range(2):
         assert_refused(cluster, "older copy")
     epoch = cluster.ring.topic(topic).partitions[0].leader_epoch
@@ -134,40 +131,40 @@ def test_a_copy_taken_while_the_member_ran_needs_an_operators_word_and_new_epoch
     cluster.start(MEMBER)
     cluster.wait_until_ready()
     assert cluster.ring.topic(topic).partitions[0].leader_epoch > epoch
-    # As many records as to hide from a consumer that looks at offsets only.
+    # With as many records a consumer cannot see the truncation from offsets alone.
     produce(raw, topic, 10, at=10)
     assert end_of_epoch(raw, topic, epoch) == (epoch, 10)
-    said = eventually(lambda: truncation_of(consumer), what="a truncation that is seen")
-    assert "truncation detected at offset 15" in said
-    assert "broker end offset is 10" in said
-    # What was let in is continued like any other volume.
+    error = eventually(lambda: poll_truncation(consumer), what="a truncation error")
+    assert "truncation detected at offset 15" in error
+    assert "broker end offset is 10" in error
+    # The accepted volume is opened again like any other.
     cluster.kill(MEMBER)
     cluster.start(MEMBER)
     cluster.wait_until_ready()
     assert raw.offset_at(topic, LATEST) == 20
 
 
-def test_after_a_loss_of_power_offsets_are_given_again_under_another_epoch(cluster, raw, tmp_path):
+def test_offsets_lost_with_the_power_are_reused_under_another_epoch(cluster, raw, tmp_path):
     own, copy = cluster.data_dir(MEMBER), tmp_path / "copy"
     topic = raw.create_topic()
     produce(raw, topic, 5, at=0)
     cluster.kill(MEMBER)
-    # No renewal syncs what is to be lost.
+    # No renewal of the token may sync the records that are to be lost.
     cluster.start(MEMBER, volume_token_interval_ms="3600000")
     cluster.wait_until_ready()
     settled_token(own)
     epoch = cluster.ring.topic(topic).partitions[0].leader_epoch
-    copied(own, copy)
+    copy_open_store(own, copy)
     produce(raw, topic, 3, at=5, acks=1)
     cluster.kill(MEMBER)
     cluster.start(MEMBER, volume_token_interval_ms="3600000")
     cluster.wait_until_ready()
     assert cluster.ring.topic(topic).partitions[0].leader_epoch == epoch, "it was only killed"
     cluster.kill(MEMBER)
-    put_in_place(own, copy)
-    pretend_that_the_machine_went_down(own)
+    replace_directory(own, copy)
+    change_boot_id(own)
     cluster.ring.wait_until_dead(MEMBER)
-    # The token of the volume as it was at the last sync: the machine took the later opening too.
+    # The token is that of the last sync, because the machine lost the later opening too.
     assert cluster.ring.accept(MEMBER) is None
     cluster.start(MEMBER)
     cluster.wait_until_ready()
@@ -180,21 +177,21 @@ def test_a_paused_metadata_service_declares_no_member_dead_before_a_new_lease(cl
     process = cluster.processes[METADATA]
     before = len(process.lines)
     process.pause()
-    # Longer than the lease: that is the case, and nothing is waited for.
+    # The condition under test is a pause longer than the lease; nothing is awaited here.
     time.sleep(2 * LEASE_MS / 1000)
     process.resume()
     process.wait_for_line("was paused")
-    # Somebody who was declared dead could not own this at once.
+    # A member that was declared dead could not own this partition at once.
     topic = raw.create_topic()
     produce(raw, topic, 1, at=0)
-    said = "\n".join(process.lines[before:])
-    assert "no message for" not in said
-    assert " left" not in said
+    logged = "\n".join(process.lines[before:])
+    assert "no message for" not in logged
+    assert " left" not in logged
     assert cluster.ring.member(MEMBER).is_alive
 
 
-def restore(cluster, raw, *, stop, start, data, backup, ring_of):
-    """Metadata of before a topic was made, under members and clients that know better."""
+def restore_backup(cluster, raw, *, stop, start, data, backup, ring_address):
+    """Restores metadata from before a topic was created, of which a member has a log."""
     old, new = raw.create_topic(), None
     produce(raw, old, 4, at=0)
     ids = [raw.init_producer_id().producer_id]
@@ -209,7 +206,7 @@ def restore(cluster, raw, *, stop, start, data, backup, ring_of):
     settled_token(cluster.data_dir(MEMBER))
     member = cluster.processes[MEMBER]
     stop()
-    put_in_place(data, backup)
+    replace_directory(data, backup)
     start()
     # The running member gets the error, and every later process, until an operator decides.
     assert member.wait_for_exit() == 1, member.tail
@@ -217,38 +214,38 @@ def restore(cluster, raw, *, stop, start, data, backup, ring_of):
     process = cluster.start(MEMBER)
     assert process.wait_for_exit() == 1, process.tail
     assert (new_id, 0) in kept_logs(cluster.data_dir(MEMBER))
-    with RingAdmin(ring_of()) as admin:
-        # Those who were alive before are waited for, for one lease.
-        eventually(lambda: admin.accept(MEMBER) is None, what=f"{MEMBER} that counts as dead")
+    with RingAdmin(ring_address()) as admin:
+        # The service waits one lease for members that were alive before.
+        eventually(lambda: admin.accept(MEMBER) is None, what=f"{MEMBER} to count as dead")
     process = cluster.start(MEMBER)
     cluster.wait_until_ready()
     assert raw.offset_at(old, LATEST) == 4
     produce(raw, old, 1, at=4)
-    # What the metadata has forgotten is kept, and said.
+    # The log of the unknown topic is kept, and logged.
     process.wait_for_line("1 stray logs")
     assert (new_id, 0) in kept_logs(cluster.data_dir(MEMBER))
-    with RawClient(cluster.bootstrap) as after:
-        ids.append(after.init_producer_id().producer_id)
+    with RawClient(cluster.bootstrap) as reconnected:
+        ids.append(reconnected.init_producer_id().producer_id)
     assert len(set(ids)) == 3
 
 
-def test_metadata_restored_from_a_backup_deletes_nothing_and_repeats_nothing(tmp_path):
+def test_metadata_restored_from_a_backup_deletes_no_logs_and_reuses_no_ids(tmp_path):
     with (
         Cluster(tmp_path, partitions=1, **SETTINGS) as cluster,
         RawClient(cluster.bootstrap) as raw,
     ):
-        restore(
+        restore_backup(
             cluster,
             raw,
             stop=lambda: cluster.kill(METADATA),
             start=lambda: cluster.start(METADATA),
             data=cluster.data_dir(METADATA),
             backup=tmp_path / "backup",
-            ring_of=lambda: cluster.grpc_address(METADATA),
+            ring_address=lambda: cluster.grpc_address(METADATA),
         )
 
 
-def test_etcd_restored_from_a_backup_deletes_nothing_and_repeats_nothing(tmp_path):
+def test_etcd_restored_from_a_backup_deletes_no_logs_and_reuses_no_ids(tmp_path):
     with (
         EtcdCluster(tmp_path, partitions=1, **SETTINGS) as cluster,
         RawClient(cluster.bootstrap) as raw,
@@ -263,12 +260,12 @@ def test_etcd_restored_from_a_backup_deletes_nothing_and_repeats_nothing(tmp_pat
             for name in CANDIDATES:
                 cluster.start(name)
 
-        restore(
+        restore_backup(
             cluster,
             raw,
             stop=stop,
             start=start,
             data=tmp_path / "data",
             backup=tmp_path / "backup",
-            ring_of=lambda: cluster.grpc_address(cluster.wait_for_leader()),
+            ring_address=lambda: cluster.grpc_address(cluster.wait_for_leader()),
         )

@@ -1,6 +1,6 @@
-"""A flipped bit in a file of a partition service: it is one log's trouble, and never wrong bytes.
+"""Flipped bits in files of a partition service: an error of one log, and never wrong bytes.
 
-That of a metadata service is in test_metadata_disk.py.
+Damage of a metadata store is tested in test_metadata_disk.py.
 """
 
 import pytest
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 NONE, COORDINATOR_LOAD_IN_PROGRESS, STORAGE_ERROR = 0, 14, 56
 OFFSET_COMMIT = 8
 SETTINGS = {
-    # Many files; and what is read is read from them, and not from memory.
+    # Many small files, and reads from them instead of from memory.
     "log_flush_bytes": str(1 << 20),
     "log_tail_cache_bytes": "0",
     "log_cleaner_backoff_ms": "20",
@@ -30,42 +30,42 @@ COMPACTED = {
     "segment.bytes": str(1 << 20),
 }
 BATCHES = 30
-ROTTEN = 12
+DAMAGED_AT = 12
 
 
 class Log:
-    """A topic, and the batches that were acknowledged of it, each of one record."""
+    """A topic with batches of one record; `sent` has the acknowledged ones."""
 
     def __init__(self, raw, name, configs=None):
         self.topic = raw.create_topic(name=name, configs=configs)
         self.sent = []
 
     def content(self, offset):
-        """In no other batch."""
+        """Returns bytes that are in no other batch."""
         return b"%s %d|" % (self.topic.encode(), offset)
 
     def append(self, raw, *, size=100_000, key=None):
         content = self.content(len(self.sent))
         batch = record_batch([Record(content * (size // len(content)), key)])
-        answer = raw.produce(self.topic, batch)
-        if answer.error_code == NONE:
-            assert answer.base_offset == len(self.sent)
+        produced = raw.produce(self.topic, batch)
+        if produced.error_code == NONE:
+            assert produced.base_offset == len(self.sent)
             self.sent.append(batch[16:])
-        return answer.error_code
+        return produced.error_code
 
-    def assert_readable(self, raw, *, but=None):
-        """Every batch as it was sent, from each offset on, but for one that is an error."""
+    def assert_readable(self, raw, *, damaged_offset=None):
+        """Asserts that each batch is as it was sent; a fetch of the damaged one is an error."""
         offset = 0
         while offset < len(self.sent):
             fetched = raw.fetch(self.topic, offset)
-            if offset == but:
+            if offset == damaged_offset:
                 assert (fetched.error_code, fetched.batches) == (STORAGE_ERROR, [])
                 offset += 1
                 continue
             assert fetched.error_code == NONE
             assert fetched.batches
             for batch in fetched.batches:
-                assert offset != but
+                assert offset != damaged_offset
                 assert batch[16:] == self.sent[offset]
                 offset += 1
 
@@ -76,9 +76,9 @@ def append_to(raw, *logs, count=BATCHES):
             assert log.append(raw) == NONE
 
 
-def damage_one(data, log):
-    """Flips a bit in the batch at offset `ROTTEN`, once that is in a file; returns the file."""
-    content = log.content(ROTTEN) * 5
+def damage_log(data, log):
+    """Flips a bit in the batch at offset DAMAGED_AT, once it is in a file; returns the file."""
+    content = log.content(DAMAGED_AT) * 5
     eventually(lambda: is_in_files(data, content), what="a file")
     return damage(data, content)
 
@@ -88,76 +88,78 @@ def test_a_damaged_block_is_an_error_of_its_log_only(is_running, tmp_path):
     data = tmp_path / "data"
     with standalone(tmp_path, **SETTINGS) as broker:
         with RawClient(broker.address) as raw:
-            rotten, sound = Log(raw, "rotten"), Log(raw, "sound")
-            append_to(raw, rotten, sound)
+            damaged, intact = Log(raw, "damaged"), Log(raw, "intact")
+            append_to(raw, damaged, intact)
         if not is_running:
             broker.kill("standalone")
-        file = damage_one(data, rotten)
+        file = damage_log(data, damaged)
         if not is_running:
             broker.start("standalone")
             broker.wait_until_ready()
         for _ in range(2):
             with RawClient(broker.address) as raw:
-                rotten.assert_readable(raw, but=ROTTEN)
-                sound.assert_readable(raw)
-                append_to(raw, rotten, sound, count=5)
-            place = f"cannot read rotten-0 from offset {ROTTEN}: Corruption.*{data}.*{file.name}"
-            # Once, however often it is asked for.
-            assert len(broker.storage.lines_with(place)) == 1
-            assert not broker.storage.lines_with("cannot read sound")
+                damaged.assert_readable(raw, damaged_offset=DAMAGED_AT)
+                intact.assert_readable(raw)
+                append_to(raw, damaged, intact, count=5)
+            line = (
+                f"cannot read damaged-0 from offset {DAMAGED_AT}: Corruption.*{data}.*{file.name}"
+            )
+            # Logged once, however often it is read.
+            assert len(broker.storage.lines_with(line)) == 1
+            assert not broker.storage.lines_with("cannot read intact")
             broker.assert_running()
             broker.restart("standalone")
 
 
-def test_a_damaged_file_that_is_to_be_rewritten_stops_no_appends(tmp_path):
-    """RocksDB takes no write after a compaction that failed, and would begin the next one at once.
+def test_a_damaged_file_that_compaction_rewrites_does_not_stop_appends(tmp_path):
+    """RocksDB accepts no write after a failed compaction, and would begin the next one at once.
 
-    Nobody has read what is damaged before.
+    The compaction is the first to read the damaged block.
     """
     data = tmp_path / "data"
     with standalone(tmp_path, **SETTINGS) as broker:
         with RawClient(broker.address) as raw:
-            rotten, sound, deleted = (Log(raw, name) for name in ("rotten", "sound", "deleted"))
-            # More than half of each file.
-            append_to(raw, rotten, sound, deleted, deleted, deleted)
-            file = damage_one(data, rotten)
+            damaged, intact, deleted = (Log(raw, name) for name in ("damaged", "intact", "deleted"))
+            # The deleted log has more than half of each file.
+            append_to(raw, damaged, intact, deleted, deleted, deleted)
+            file = damage_log(data, damaged)
             assert raw.delete_topic(deleted.topic) == NONE
             broker.storage.wait_for_line(f"the file {file.name} is damaged")
             broker.storage.wait_for_line("appends are accepted again")
-            append_to(raw, sound, rotten)
+            append_to(raw, intact, damaged)
             deleted = Log(raw, "deleted-too")
-            append_to(raw, deleted, deleted, sound)
+            append_to(raw, deleted, deleted, intact)
             assert raw.delete_topic(deleted.topic) == NONE
-            # Space of other files is given back.
+            # The space of other files is reclaimed.
             broker.storage.wait_for_line("reclaimed [0-9]+ bytes")
-            append_to(raw, sound, rotten)
+            append_to(raw, intact, damaged)
             assert len(broker.storage.lines_with("appends are refused")) == 1
-            rotten.assert_readable(raw, but=ROTTEN)
-            sound.assert_readable(raw)
+            damaged.assert_readable(raw, damaged_offset=DAMAGED_AT)
+            intact.assert_readable(raw)
         broker.restart("standalone")
         with RawClient(broker.address) as raw:
-            eventually(lambda: sound.append(raw) == NONE, what="appends after a start")
-            rotten.assert_readable(raw, but=ROTTEN)
-            sound.assert_readable(raw)
+            eventually(lambda: intact.append(raw) == NONE, what="appends after a start")
+            damaged.assert_readable(raw, damaged_offset=DAMAGED_AT)
+            intact.assert_readable(raw)
         broker.assert_running()
 
 
-def test_a_log_that_cannot_be_compacted_keeps_no_other_from_being_compacted(tmp_path):
+def test_a_log_that_cannot_be_compacted_does_not_block_compaction_of_others(tmp_path):
     hold = tmp_path / "hold"
     hold.touch()
     broker = standalone(tmp_path, **SETTINGS)
     broker.environment = {"FAILPOINTS": f"clean.round={hold}"}
     with broker, RawClient(broker.address) as raw:
-        rotten, sound = (Log(raw, name, COMPACTED) for name in ("rotten", "sound"))
+        damaged, intact = (Log(raw, name, COMPACTED) for name in ("damaged", "intact"))
         for _ in range(BATCHES):
-            assert [one.append(raw, key=b"the same") for one in (rotten, sound)] == [NONE, NONE]
-        file = damage_one(tmp_path / "data", rotten)
+            assert [log.append(raw, key=b"the same") for log in (damaged, intact)] == [NONE, NONE]
+        file = damage_log(tmp_path / "data", damaged)
         hold.unlink()
-        eventually(lambda: len(raw.fetch_all(sound.topic)) < BATCHES // 2, what="compaction")
-        value = last_values(raw.fetch_all(sound.topic))[b"the same"]
-        assert value.startswith(sound.content(BATCHES - 1))
+        eventually(lambda: len(raw.fetch_all(intact.topic)) < BATCHES // 2, what="compaction")
+        value = last_values(raw.fetch_all(intact.topic))[b"the same"]
+        assert value.startswith(intact.content(BATCHES - 1))
         broker.storage.wait_for_line(f"cannot compact .*-0: .*Corruption.*{file.name}")
-        rotten.assert_readable(raw, but=ROTTEN)
+        damaged.assert_readable(raw, damaged_offset=DAMAGED_AT)
         broker.assert_running()
 
 
@@ -176,32 +178,32 @@ def commit(raw, group, topic, metadata):
         "group_instance_id": None,
         "topics": [{"name": topic, "partitions": [partition]}],
     }
-    (answer,) = ask(raw, OFFSET_COMMIT, 8, values).topics
-    return int(answer.partitions[0].error_code)
+    (response,) = ask(raw, OFFSET_COMMIT, 8, values).topics
+    return int(response.partitions[0].error_code)
 
 
-def test_groups_whose_records_are_damaged_wait_and_others_are_coordinated(tmp_path):
+def test_a_group_with_damaged_records_keeps_loading_and_others_are_coordinated(tmp_path):
     with standalone(tmp_path, **SETTINGS) as broker:
         with RawClient(broker.address) as raw:
             topic = raw.create_topic()
             # Each record is larger than a block.
             for number in range(3):
-                for group in ("rotten", "sound"):
+                for group in ("damaged", "intact"):
                     metadata = f"{group} {number} ".ljust(4_000, ".")
                     eventually(
                         lambda g=group, m=metadata: commit(raw, g, topic, m) == NONE, what="commit"
                     )
         broker.restart("standalone")
         broker.kill("standalone")
-        file = damage(tmp_path / "data" / "partition", b"rotten 1 ..........")
+        file = damage(tmp_path / "data" / "partition", b"damaged 1 ..........")
         broker.start("standalone")
         broker.wait_until_ready()
         with RawClient(broker.address) as raw:
-            eventually(lambda: commit(raw, "sound", topic, "") == NONE, what="a coordinator")
+            eventually(lambda: commit(raw, "intact", topic, "") == NONE, what="a coordinator")
             broker.storage.wait_for_line(
                 f"cannot read __consumer_offsets-[0-9]+ from offset 1: Corruption.*{file.name}"
             )
-            # Rather than to begin from nothing, or from what was committed before.
-            assert commit(raw, "rotten", topic, "") == COORDINATOR_LOAD_IN_PROGRESS
+            # The group must begin neither without offsets nor with older ones.
+            assert commit(raw, "damaged", topic, "") == COORDINATOR_LOAD_IN_PROGRESS
             assert raw.produce(topic, record_batch([Record(b"")])).error_code == NONE
         broker.assert_running()

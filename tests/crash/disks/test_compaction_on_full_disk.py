@@ -1,4 +1,4 @@
-"""Log compaction where the disk is full, and where its reads and writes fail.
+"""Log compaction on a full disk, and on a disk whose reads and writes fail.
 
 Needs root, to mount.
 """
@@ -44,10 +44,11 @@ FAULTS = {
 PLAIN_BATCH = record_batch([Record(b"p" * 200_000)])
 
 
-class Keyed:
-    """A compacted topic and what was acknowledged: two records a batch, one of a key of its own.
+class CompactedTopic:
+    """A compacted topic with two records a batch, one of them with a key of its own.
 
-    So compaction must write each batch again, half as large.
+    Compaction must therefore rewrite each batch at half its size. `sent` has the acknowledged
+    records by offset.
     """
 
     def __init__(self, raw):
@@ -59,11 +60,11 @@ class Keyed:
         value = (b"%d." % count) * (100_000 // len(b"%d." % count))
         pairs = [(b"own %d" % count, value), (b"shared", value)]
         batch = record_batch([Record(value, key) for key, value in pairs])
-        answer = raw.produce(self.topic, batch)
-        if answer.error_code == NONE:
-            assert answer.base_offset == len(self.sent)
-            self.sent |= dict(enumerate(pairs, answer.base_offset))
-        return answer.error_code
+        produced = raw.produce(self.topic, batch)
+        if produced.error_code == NONE:
+            assert produced.base_offset == len(self.sent)
+            self.sent |= dict(enumerate(pairs, produced.base_offset))
+        return produced.error_code
 
     def fill(self, raw, count):
         for _ in range(count):
@@ -72,30 +73,30 @@ class Keyed:
                 return
 
     @property
-    def last(self):
+    def last_records(self):
         newest = {key: offset for offset, (key, _) in self.sent.items()}
         return {offset: self.sent[offset] for offset in newest.values()}
 
-    def found(self, raw):
+    def fetch_pairs(self, raw):
         return pairs_by_offset(raw.fetch_all(self.topic))
 
-    def assert_kept(self, raw):
-        found = self.found(raw)
-        assert found.items() <= self.sent.items()
-        assert self.last.items() <= found.items()
+    def assert_last_records_kept(self, raw):
+        fetched = self.fetch_pairs(raw)
+        assert fetched.items() <= self.sent.items()
+        assert self.last_records.items() <= fetched.items()
 
     def is_compacted(self, raw):
-        """All but the newest segment, which is about a megabyte."""
-        found = self.found(raw)
-        self.assert_kept(raw)
-        return len(found) - len(self.last) <= 12
+        """True if all is compacted except the newest segment, which is about a megabyte."""
+        fetched = self.fetch_pairs(raw)
+        self.assert_last_records_kept(raw)
+        return len(fetched) - len(self.last_records) <= 12
 
 
 class Broker:
-    """A broker with a compacted topic and a plain one, whose cleaner is held at `place`."""
+    """A broker with a compacted topic and a plain one, whose cleaner stops at failpoint `place`."""
 
     def __init__(self, tmp_path, place, environment=None):
-        self._place, self._file = place, tmp_path / "held"
+        self._place, self._file = place, tmp_path / "failpoint"
         self.deployment = standalone(tmp_path, **SETTINGS)
         failpoint = f"{place}={self._file}"
         self.deployment.environment = {"FAILPOINTS": failpoint, **(environment or {})}
@@ -104,7 +105,7 @@ class Broker:
     def __enter__(self):
         self.deployment.__enter__()
         self.raw = RawClient(self.deployment.address)
-        self.plain, self.keyed = self.raw.create_topic(), Keyed(self.raw)
+        self.plain, self.compacted = self.raw.create_topic(), CompactedTopic(self.raw)
         assert self.append_plain() == NONE
         return self
 
@@ -115,22 +116,22 @@ class Broker:
     def append_plain(self):
         return self.raw.produce(self.plain, PLAIN_BATCH).error_code
 
-    def wait_until_held(self):
+    def wait_until_cleaner_stops(self):
         self.deployment.storage.wait_for_line(f"failpoint {self._place}$")
 
-    def let_go(self):
+    def release(self):
         self._file.unlink()
 
     def is_compacted(self):
-        return self.keyed.is_compacted(self.raw)
+        return self.compacted.is_compacted(self.raw)
 
     def assert_served(self):
-        """Both logs can be read; the compacted one says what was acknowledged."""
+        """Asserts that both logs can be read, and the compacted one has its last records."""
         assert self.raw.fetch(self.plain, 0).error_code == NONE
-        self.keyed.assert_kept(self.raw)
+        self.compacted.assert_last_records_kept(self.raw)
 
-    def assert_well(self):
-        """Compaction goes through, and a restart agrees."""
+    def assert_recovers(self):
+        """Asserts that compaction completes, and that a restart has the same records."""
         eventually(self.is_compacted, what="compaction")
         eventually(lambda: self.append_plain() == NONE, what="appends")
         self.deployment.assert_running()
@@ -159,46 +160,46 @@ def data(tmp_path):
 
 
 def test_compaction_empties_a_disk_that_its_log_has_filled(data, tmp_path):
-    """It takes more room than there is, so it ends early, and continues in the freed space."""
+    """A round stops early for lack of room, and the next one continues in the freed space."""
     with Broker(tmp_path, "clean.round") as broker:
-        broker.keyed.fill(broker.raw, DISK_BYTES // 200_000)
-        # Some comes back when the write-ahead log becomes files; compaction needs more than that.
+        broker.compacted.fill(broker.raw, DISK_BYTES // 200_000)
+        # Space is freed when the write-ahead log is flushed; compaction needs more than that.
         assert free_bytes(data) < DISK_BYTES // 4
         used_bytes = DISK_BYTES - free_bytes(data)
-        broker.let_go()
+        broker.release()
         broker.deployment.storage.wait_for_line("cannot compact logs: no room on the disk")
         eventually(lambda: DISK_BYTES - free_bytes(data) < used_bytes * 2 // 3, what="space")
         broker.assert_served()
-        broker.assert_well()
+        broker.assert_recovers()
 
 
-def test_a_disk_that_is_full_when_compaction_writes_is_waited_for(data, tmp_path):
+def test_compaction_that_finds_the_disk_full_continues_when_there_is_room(data, tmp_path):
     with Broker(tmp_path, "clean.replace") as broker:
-        broker.keyed.fill(broker.raw, BATCHES)
-        # It has seen that there is room.
-        broker.wait_until_held()
+        broker.compacted.fill(broker.raw, BATCHES)
+        # The cleaner has already checked that there is room.
+        broker.wait_until_cleaner_stops()
         ballast = data / "ballast"
         write_until_full(ballast)
-        broker.let_go()
+        broker.release()
         eventually(lambda: broker.append_plain() == STORAGE_ERROR, what="a full disk")
         broker.deployment.storage.wait_for_line("cannot compact logs")
         eventually(lambda: broker.raw.fetch(broker.plain, 0).error_code == NONE, what="reads")
         broker.assert_served()
         ballast.unlink()
-        broker.assert_well()
+        broker.assert_recovers()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_write_or_read_of_compaction_that_fails_loses_nothing(fault, tmp_path):
     operation, error, suffix = FAULTS[fault]
     disk = FaultyDisk(tmp_path / "data" / "partition", tmp_path / "faults")
-    # Before the round has read anything, which would be in memory then; or before it writes.
+    # Stop before the round reads, because later reads come from memory; or before it writes.
     place = "clean.round" if operation == READ else "clean.replace"
     with Broker(tmp_path, place, disk.environment) as broker:
-        broker.keyed.fill(broker.raw, BATCHES)
-        broker.wait_until_held()
+        broker.compacted.fill(broker.raw, BATCHES)
+        broker.wait_until_cleaner_stops()
         disk.fail(operation, error=error, suffix=suffix)
-        broker.let_go()
+        broker.release()
         # A read that fails concerns its log alone, which is named by topic id and partition.
         compacted = r"[0-9a-f]{32}-0" if operation == READ else "logs"
         broker.deployment.storage.wait_for_line(f"cannot compact {compacted}")
@@ -206,4 +207,4 @@ def test_a_write_or_read_of_compaction_that_fails_loses_nothing(fault, tmp_path)
         disk.heal()
         eventually(lambda: broker.raw.fetch(broker.plain, 0).error_code == NONE, what="reads")
         broker.assert_served()
-        broker.assert_well()
+        broker.assert_recovers()

@@ -1,4 +1,4 @@
-"""A disk that the logs themselves have filled: deleting empties it. Needs root, to mount."""
+"""A disk that logs have filled, and that deleting topics empties. Needs root, to mount."""
 
 import os
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 NONE, STORAGE_ERROR = 0, 56
 BATCH = record_batch(numbered(1, size=200_000))
 DISK_BYTES = 64 << 20
-#: As the default is to a usual disk.
+#: In proportion to the disk, as the defaults are to a usual one.
 SETTINGS = {"log_flush_bytes": str(1 << 20), "log_reserve_bytes": str(8 << 20)}
 
 
@@ -33,7 +33,7 @@ def free_bytes(path):
 
 
 def fill(raw, *topics):
-    """Appends to all topics in turn until one is refused; returns what is acknowledged of each."""
+    """Appends to all topics in turn until one append is refused; returns acknowledged counts."""
     acknowledged = dict.fromkeys(topics, 0)
     for _ in range(DISK_BYTES // 100_000):
         for topic in topics:
@@ -42,7 +42,7 @@ def fill(raw, *topics):
                 assert error_code == STORAGE_ERROR
                 return acknowledged
             acknowledged[topic] += 1
-    raise AssertionError("the disk was never full")
+    raise AssertionError("the disk did not become full")
 
 
 def test_deleting_topics_empties_a_disk_that_logs_have_filled(disk, tmp_path):
@@ -50,13 +50,13 @@ def test_deleting_topics_empties_a_disk_that_logs_have_filled(disk, tmp_path):
         with RawClient(broker.address) as raw:
             kept, first, second = (raw.create_topic() for _ in range(3))
             acknowledged = fill(raw, kept, first, second)
-            assert free_bytes(disk) >= 4 << 20, "nothing is left for deleting"
+            assert free_bytes(disk) >= 4 << 20, "no space is reserved for deleting"
             assert raw.produce(first, BATCH).error_code == STORAGE_ERROR
-            # A third of each file.
+            # The topic has a third of each file.
             assert raw.delete_topic(first) == NONE
             eventually(lambda: raw.produce(kept, BATCH).error_code == NONE, what="room")
             acknowledged[kept] += 1 + fill(raw, kept)[kept]
-        # A start on a full disk, and deleting after it.
+        # Start on a full disk, and delete topics afterwards.
         broker.restart("standalone")
         with RawClient(broker.address) as raw:
             acknowledged[kept] += fill(raw, kept)[kept]

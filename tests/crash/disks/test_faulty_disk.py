@@ -1,6 +1,6 @@
-"""Logs on a disk whose reads, writes and syncs fail: refused, never lost, and well again by itself.
+"""Logs on a disk whose reads, writes and syncs fail: requests are refused, and nothing is lost.
 
-The faults of a metadata store are in test_metadata_disk.py.
+Faults of a metadata store are tested in test_metadata_disk.py.
 """
 
 import errno
@@ -17,7 +17,7 @@ from tests.support.wire.records import Record
 pytestmark = pytest.mark.slow
 
 NONE, STORAGE_ERROR = 0, 56
-#: Read from files, and not from memory.
+#: Reads come from files, and not from memory.
 SETTINGS = {"log_flush_bytes": str(1 << 20), "log_tail_cache_bytes": "0"}
 #: Appends are in the journal first; batches are in files of RocksDB after a flush.
 FAULTS = {
@@ -30,8 +30,8 @@ FAULTS = {
 }
 
 
-class Written:
-    """A topic, and what was acknowledged of it."""
+class Log:
+    """A topic, and its acknowledged batches by offset."""
 
     def __init__(self, raw):
         self.topic = raw.create_topic()
@@ -39,27 +39,33 @@ class Written:
         self._count = 0
 
     def append(self, raw):
-        """One batch of 100 KB that no other is like; returns the error code."""
+        """Appends a unique batch of 100 KB; returns the error code."""
         self._count += 1
         batch = record_batch([Record(b"%d" % self._count * 20_000)])
-        answer = raw.produce(self.topic, batch)
-        if answer.error_code == NONE:
-            self.acknowledged[answer.base_offset] = batch[61:]
-        return answer.error_code
+        produced = raw.produce(self.topic, batch)
+        if produced.error_code == NONE:
+            self.acknowledged[produced.base_offset] = batch[61:]
+        return produced.error_code
 
-    def assert_kept(self, raw):
-        found = {int.from_bytes(one[:8], "big"): one[61:] for one in raw.fetch_all(self.topic)}
-        lost = [offset for offset, rest in self.acknowledged.items() if found.get(offset) != rest]
+    def assert_complete(self, raw):
+        fetched = {
+            int.from_bytes(batch[:8], "big"): batch[61:] for batch in raw.fetch_all(self.topic)
+        }
+        lost = [
+            offset
+            for offset, records in self.acknowledged.items()
+            if fetched.get(offset) != records
+        ]
         assert not lost
 
 
-def refused(written, raw):
-    """Appends until one is refused."""
+def append_until_refused(log, raw):
+    """Appends until a batch is refused; returns the error code."""
     for _ in range(100):
-        error_code = written.append(raw)
+        error_code = log.append(raw)
         if error_code != NONE:
             return error_code
-    raise AssertionError("the fault had no effect: the test showed nothing")
+    raise AssertionError("the fault had no effect, so the test has shown nothing")
 
 
 @pytest.fixture
@@ -67,43 +73,43 @@ def disk(tmp_path):
     return FaultyDisk(tmp_path / "data" / "partition", tmp_path / "faults")
 
 
-def test_writes_and_syncs_that_fail_lose_nothing_and_heal(disk, tmp_path):
+def test_failed_writes_and_syncs_lose_no_records_and_appends_recover(disk, tmp_path):
     broker = standalone(tmp_path, **SETTINGS)
     broker.environment = disk.environment
     with broker:
         with RawClient(broker.address) as raw:
-            written = Written(raw)
+            log = Log(raw)
             for name, (operation, error, suffix) in FAULTS.items():
-                assert written.append(raw) == NONE
+                assert log.append(raw) == NONE
                 disk.fail(operation, error=error, suffix=suffix)
-                assert refused(written, raw) == STORAGE_ERROR, name
+                assert append_until_refused(log, raw) == STORAGE_ERROR, name
                 assert disk.failures, name
                 # Reads continue, except while the store is reopened.
-                eventually(lambda: raw.fetch(written.topic, 0).error_code == NONE, what="reads")
+                eventually(lambda: raw.fetch(log.topic, 0).error_code == NONE, what="reads")
                 disk.heal()
-                eventually(lambda: written.append(raw) == NONE, what=f"appends after {name}")
+                eventually(lambda: log.append(raw) == NONE, what=f"appends after {name}")
             broker.assert_running()
-            written.assert_kept(raw)
+            log.assert_complete(raw)
         broker.restart("standalone")
         with RawClient(broker.address) as raw:
-            written.assert_kept(raw)
+            log.assert_complete(raw)
 
 
-def test_reads_that_fail_are_errors_and_never_the_end_of_a_log(disk, tmp_path):
+def test_failed_reads_are_errors_and_not_the_end_of_a_log(disk, tmp_path):
     broker = standalone(tmp_path, **SETTINGS)
     broker.environment = disk.environment
     with broker:
         with RawClient(broker.address) as raw:
-            written = Written(raw)
-            while not list(disk.root.glob("*.sst")) or len(written.acknowledged) < 30:
-                assert written.append(raw) == NONE
+            log = Log(raw)
+            while not list(disk.root.glob("*.sst")) or len(log.acknowledged) < 30:
+                assert log.append(raw) == NONE
         broker.restart("standalone")
         with RawClient(broker.address) as raw:
             disk.fail(READ, suffix=".sst")
-            fetched = raw.fetch(written.topic, 0)
+            fetched = raw.fetch(log.topic, 0)
             assert (fetched.error_code, fetched.batches) == (STORAGE_ERROR, [])
             assert disk.failures
             disk.heal()
-            written.assert_kept(raw)
-            assert written.append(raw) == NONE
+            log.assert_complete(raw)
+            assert log.append(raw) == NONE
         broker.assert_running()

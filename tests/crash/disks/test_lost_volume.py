@@ -1,4 +1,4 @@
-"""A volume that is unmounted under a running service, and comes back. Needs root, for mounts."""
+"""A volume that is unmounted under a running service, and mounted again. Needs root, to mount."""
 
 import shutil
 
@@ -15,23 +15,23 @@ pytestmark = pytest.mark.slow
 BATCH = record_batch(numbered(1, size=300_000))
 
 
-def test_nothing_is_written_beside_a_volume_that_was_unmounted(tmp_path):
+def test_no_files_are_written_to_the_mount_point_of_an_unmounted_volume(tmp_path):
     path = tmp_path / "data"
     with standalone(tmp_path, log_flush_bytes=str(1 << 20)) as broker:
         broker.kill()
-        # What it has made by now is the disk of the node, where nothing belongs.
+        # The first start has written to the mount point, which must be empty.
         shutil.rmtree(path)
         with bound(tmp_path / "volume", path):
             broker.start("standalone")
             broker.wait_until_ready()
             with RawClient(broker.address) as raw:
                 topic = raw.create_topic()
-                stored = [raw.produce(topic, BATCH) for _ in range(5)]
+                results = [raw.produce(topic, BATCH) for _ in range(5)]
         with RawClient(broker.address) as raw:
-            # Several flushes: each makes new files.
-            stored += [raw.produce(topic, BATCH) for _ in range(10)]
+            # Several flushes, each of which creates files.
+            results += [raw.produce(topic, BATCH) for _ in range(10)]
             second = raw.create_topic()
-        assert [one.base_offset for one in stored] == list(range(15))
+        assert [result.base_offset for result in results] == list(range(15))
         assert list(path.iterdir()) == []
         broker.kill()
         with bound(tmp_path / "volume", path):

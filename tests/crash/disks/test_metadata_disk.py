@@ -1,7 +1,7 @@
-"""The metadata service on a disk that fails: it answers nothing that its store does not hold.
+"""The metadata service on a failing disk: it acknowledges only changes that its store has.
 
-A write or sync that fails there ends the process before any response, and the next start
-shows what was really kept.
+A failed write or sync ends the process before any response, and the next start reads the changes
+that were stored.
 """
 
 import errno
@@ -26,15 +26,15 @@ FAULTS = [(WRITE, errno.EIO), (WRITE, errno.EDQUOT), (SYNC, errno.EIO)]
 BATCH = record_batch(numbered(1))
 
 
-def is_whole_or_gone(raw, topic):
+def is_complete_or_missing(raw, topic):
     """True if a topic either works in all respects or does not exist."""
-    (found,) = raw.metadata(topic).topics
-    if found.error_code == UNKNOWN_TOPIC_OR_PARTITION:
+    (metadata,) = raw.metadata(topic).topics
+    if metadata.error_code == UNKNOWN_TOPIC_OR_PARTITION:
         return raw.produce(topic, BATCH).error_code == UNKNOWN_TOPIC_OR_PARTITION
-    return raw.produce(topic, BATCH).error_code == found.error_code == NONE
+    return raw.produce(topic, BATCH).error_code == metadata.error_code == NONE
 
 
-def test_a_failed_write_or_sync_ends_the_broker_before_it_answers(tmp_path):
+def test_a_failed_write_or_sync_ends_the_broker_before_it_responds(tmp_path):
     disk = FaultyDisk(tmp_path / "data" / "metadata", tmp_path / "faults")
     broker = standalone(tmp_path)
     broker.environment = disk.environment
@@ -52,65 +52,69 @@ def test_a_failed_write_or_sync_ends_the_broker_before_it_answers(tmp_path):
             broker.start("standalone")
             broker.wait_until_ready()
             with RawClient(broker.address) as raw:
-                found = is_there(raw, topic)
-                assert is_whole_or_gone(raw, topic)
-            broker.restart("standalone")  # the next start finds what this one has found
+                exists = topic_exists(raw, topic)
+                assert is_complete_or_missing(raw, topic)
+            broker.restart("standalone")  # the next start must find the same
             with RawClient(broker.address) as raw:
-                assert is_there(raw, topic) == found
-                assert len(raw.fetch_all(topic)) == 2 if found else is_whole_or_gone(raw, topic)
+                assert topic_exists(raw, topic) == exists
+                assert (
+                    len(raw.fetch_all(topic)) == 2 if exists else is_complete_or_missing(raw, topic)
+                )
 
 
-def is_there(raw, topic):
+def topic_exists(raw, topic):
     return raw.metadata(topic).topics[0].error_code == NONE
 
 
-def test_a_failed_sync_ends_a_metadata_service_of_its_own(tmp_path):
+def test_a_failed_sync_ends_a_separate_metadata_service(tmp_path):
     disk = FaultyDisk(tmp_path / "metadata", tmp_path / "faults")
     broker = three_processes(tmp_path)
     broker.environment = disk.environment
     with broker, ThreadPoolExecutor(1) as caller, RawClient(broker.address) as raw:
         topic = raw.create_topic()
         disk.fail(SYNC, times=1, suffix=".log")
-        answer = caller.submit(raw.delete_topic, topic)
+        deletion = caller.submit(raw.delete_topic, topic)
         assert broker.processes["metadata"].wait_for_exit() == 1
         assert broker.processes["metadata"].lines_with("CRITICAL.*cannot write")
         broker.start("metadata")
-        error_code = answer.result(60)
+        error_code = deletion.result(60)
         broker.wait_until_ready()
-        with RawClient(broker.address) as other:
-            # Gateway and partition service receive it one after the other.
-            eventually(lambda: is_whole_or_gone(other, topic), what="one account of the topic")
-            assert error_code != NONE or not is_there(other, topic)
+        with RawClient(broker.address) as reader:
+            # Gateway and partition service apply the deletion at different times.
+            eventually(
+                lambda: is_complete_or_missing(reader, topic), what="a consistent view of the topic"
+            )
+            assert error_code != NONE or not topic_exists(reader, topic)
 
 
-def test_topics_can_be_deleted_on_a_disk_that_others_have_filled(tmp_path):
+def test_topics_can_be_deleted_on_a_disk_that_other_files_have_filled(tmp_path):
     path, ballast = tmp_path / "data", tmp_path / "data" / "ballast"
     with small_disk(path, 64 << 20), standalone(tmp_path, log_reserve_bytes="0") as broker:
         with RawClient(broker.address) as raw:
             raw.create_topic()
             fill(ballast)
             with pytest.raises(ConnectionError):
-                create_for_ever(raw)
+                create_topics_until_error(raw)
         assert broker.storage.wait_for_exit() == 1
-        # What it frees at its end is taken by others too.
+        # Fill the space that the process has freed at its end, too.
         fill(ballast)
         broker.start("standalone")
         broker.wait_until_ready()
         with RawClient(broker.address) as raw:
-            left = {one.name for one in raw.metadata().topics}
-            assert left
-            assert [raw.delete_topic(topic) for topic in left] == [NONE] * len(left)
+            topics = {topic.name for topic in raw.metadata().topics}
+            assert topics
+            assert [raw.delete_topic(topic) for topic in topics] == [NONE] * len(topics)
             assert not raw.metadata().topics
         broker.kill()
 
 
-def create_for_ever(raw):
+def create_topics_until_error(raw):
     while True:
         raw.create_topic()
 
 
 def fill(ballast):
-    """To the last byte."""
+    """Appends to a file until the disk is full to the last byte."""
     with ballast.open("ab", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
             with suppress(OSError):
@@ -118,8 +122,8 @@ def fill(ballast):
                     file.write(bytes(size))
 
 
-def test_a_damaged_store_is_not_served_and_no_topic_is_forgotten(tmp_path):
-    """Else what follows the damaged block would look as if it had never been there."""
+def test_a_damaged_store_is_not_served_and_loses_no_topic(tmp_path):
+    """Otherwise all entries after the damaged block would seem to be missing."""
     with three_processes(tmp_path) as broker, RawClient(broker.address) as raw:
         topics = [raw.create_topic(name=f"topic-{number:03}") for number in range(100)]
         broker.kill("metadata")
@@ -131,9 +135,9 @@ def test_a_damaged_store_is_not_served_and_no_topic_is_forgotten(tmp_path):
             metadata = broker.processes["metadata"]
             assert metadata.wait_for_exit() == 1
             assert metadata.lines_with(f"cannot read .*metadata: Corruption.*{file.name}")
-            # Others continue with their last view.
+            # The other services continue with their last view.
             assert {raw.produce(topic, BATCH).error_code for topic in topics} == {NONE}
         broker.start("metadata")
         broker.wait_until_ready()
-        assert {one.error_code for one in raw.metadata(*topics).topics} == {NONE}
+        assert {topic.error_code for topic in raw.metadata(*topics).topics} == {NONE}
         assert [len(raw.fetch_all(topic)) for topic in topics] == [1] * len(topics)

@@ -1,6 +1,6 @@
-"""Loss of power: the broker is killed, and every file goes back to what was synced of it.
+"""Loss of power: the broker is killed, and every file loses what was not synced.
 
-ROUNDS says how often, SEED what happens in them.
+The environment variable ROUNDS is the number of rounds, SEED the seed of their random choices.
 """
 
 import os
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.slow
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SEED = int(os.environ.get("SEED", "1"))
 PRODUCERS = 4
-#: So that generations end, and files are made and removed, many times a round.
+#: Small generations, so that files are created and removed many times in a round.
 SETTINGS = {"log_flush_bytes": str(1 << 20)}
 
 
 class Producer:
-    """Appends to a topic with acks=all until the broker is gone; knows what was acknowledged."""
+    """Appends to a topic with acks=all until the broker is killed; records acknowledged batches."""
 
     def __init__(self, topic, seed):
         self.topic = topic
@@ -39,40 +39,41 @@ class Producer:
         with suppress(ConnectionError), RawClient(address) as raw:
             while True:
                 value = self._rng.randbytes(self._rng.choice([10, 1000, 60_000]))
-                answer = raw.produce(self.topic, record_batch([Record(value)]))
-                if answer.error_code == 0:
-                    self.acknowledged.append((answer.base_offset, value))
+                produced = raw.produce(self.topic, record_batch([Record(value)]))
+                if produced.error_code == 0:
+                    self.acknowledged.append((produced.base_offset, value))
 
 
-def stored(raw, topic):
+def fetch_values(raw, topic):
+    """Returns the value of each record by offset."""
     return {
         int.from_bytes(batch[:8], "big"): batch_values([batch])[0] for batch in raw.fetch_all(topic)
     }
 
 
-def one_round(broker, producers, rng):
-    """Produces, and makes and deletes topics, for a while; returns the topics made and deleted."""
-    made, deleted = set(), set()
-    aim = sum(len(producer.acknowledged) for producer in producers) + rng.randint(50, 400)
+def run_until_killed(broker, producers, rng):
+    """Produces, creates and deletes topics, and kills the broker; returns both sets of topics."""
+    created, deleted = set(), set()
+    count = sum(len(producer.acknowledged) for producer in producers) + rng.randint(50, 400)
     with ThreadPoolExecutor(PRODUCERS) as threads, RawClient(broker.address) as raw:
-        for one in producers:
-            threads.submit(one.run, broker.address)
+        for producer in producers:
+            threads.submit(producer.run, broker.address)
         for _ in range(rng.randint(1, 4)):
             topic = raw.create_topic()
             assert raw.produce(topic, record_batch([Record(b"x" * 100_000)])).error_code == 0
-            made.add(topic)
+            created.add(topic)
             if rng.random() < 0.5:
                 assert raw.delete_topic(topic) == 0
-                made.remove(topic)
+                created.remove(topic)
                 deleted.add(topic)
         eventually(
-            lambda: sum(len(producer.acknowledged) for producer in producers) > aim, what="load"
+            lambda: sum(len(producer.acknowledged) for producer in producers) > count, what="load"
         )
         broker.kill()
-    return made, deleted
+    return created, deleted
 
 
-def test_nothing_acknowledged_is_lost_with_the_power(tmp_path):
+def test_no_acknowledged_record_or_topic_is_lost_with_the_power(tmp_path):
     rng = Random(SEED)
     disk = FaultyDisk(tmp_path / "data", tmp_path / "faults")
     broker = standalone(tmp_path, **SETTINGS)
@@ -82,22 +83,22 @@ def test_nothing_acknowledged_is_lost_with_the_power(tmp_path):
         with RawClient(broker.address) as raw:
             producers = [Producer(raw.create_topic(), number) for number in range(PRODUCERS)]
         for number in range(ROUNDS):
-            made, deleted = one_round(broker, producers, rng)
+            created, deleted = run_until_killed(broker, producers, rng)
             lost += cut(disk, rng)
             broker.start("standalone")
             broker.wait_until_ready()
-            # Nor does a start say so of its own store.
+            # The start must not report damage of its own store either.
             assert not broker.storage.lines_with("CRITICAL"), broker.tail
             with RawClient(broker.address) as raw:
                 topics = {topic.name for topic in raw.metadata().topics}
-                assert made <= topics, number
+                assert created <= topics, number
                 assert not deleted & topics, number
                 for producer in producers:
-                    found = stored(raw, producer.topic)
+                    fetched = fetch_values(raw, producer.topic)
                     missing = [
                         offset
                         for offset, value in producer.acknowledged
-                        if found.get(offset) != value
+                        if fetched.get(offset) != value
                     ]
                     assert not missing, (number, producer.topic, missing[:10])
-    assert lost, "nothing was cut off: the test showed nothing"
+    assert lost, "no data was cut off, so the test has shown nothing"

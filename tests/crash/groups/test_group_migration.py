@@ -1,4 +1,4 @@
-"""Groups that change protocol while their coordinator is killed keep their state and continue."""
+"""Migrations of groups between protocols while their coordinator is killed."""
 
 from contextlib import ExitStack
 
@@ -33,8 +33,8 @@ SETTINGS = {
     "group_consumer_heartbeat_interval_ms": "200",
     "group_consumer_session_timeout_ms": "10000",
 }
-PASSING = (LOADING, NOT_AVAILABLE, NOT_COORDINATOR)
-NOBODY = {"group_instance_id": None}
+RETRIABLE = (LOADING, NOT_AVAILABLE, NOT_COORDINATOR)
+DYNAMIC = {"group_instance_id": None}
 CLASSIC, CONSUMER = 0, 1
 
 
@@ -44,39 +44,40 @@ def broker(tmp_path):
         yield deployment
 
 
-class Asking:
-    """Requests about the group "g", again while its coordinator is on its way."""
+class GroupClient:
+    """Sends requests about group "g", and retries them while its coordinator is unavailable."""
 
     def __init__(self, broker, topic, raw):
         self.broker, self.topic, self.raw = broker, topic, raw
 
-    def kill(self):
-        """The coordinator; it comes back with what its log says."""
+    def restart_coordinator(self):
+        """Kills the coordinator, which reads its state from the log when it starts."""
         self.broker.restart("partition")
 
-    def ask(self, key, version, values, codes):
-        found = []
+    def request(self, key, version, values, error_code_of):
+        """Sends a request until `error_code_of(response)` is final; returns the response."""
+        responses = []
 
         def is_answered():
-            answer = ask(self.raw, key, version, values)
-            found[:] = [answer]
-            return codes(answer) not in PASSING
+            response = ask(self.raw, key, version, values)
+            responses[:] = [response]
+            return error_code_of(response) not in RETRIABLE
 
-        eventually(is_answered, what=f"an answer to {key}")
-        return found[0]
+        eventually(is_answered, what=f"a response of API {key}")
+        return responses[0]
 
-    def plain(self, key, version, values):
-        return self.ask(key, version, {"group_id": "g", **values}, lambda one: one.error_code)
+    def request_as_member(self, key, version, values):
+        return self.request(key, version, {"group_id": "g", **values}, _error_code)
 
-    def described(self):
+    def describe_consumer_group(self):
         values = {"group_ids": ["g"], "include_authorized_operations": False}
-        answer = self.ask(CONSUMER_GROUP_DESCRIBE, 1, values, lambda one: one.groups[0].error_code)
-        return answer.groups[0]
+        response = self.request(CONSUMER_GROUP_DESCRIBE, 1, values, _group_error_code)
+        return response.groups[0]
 
-    def classic(self):
+    def describe_classic_group(self):
         values = {"groups": ["g"], "include_authorized_operations": False}
-        answer = self.ask(DESCRIBE_GROUPS, 5, values, lambda one: one.groups[0].error_code)
-        return answer.groups[0]
+        response = self.request(DESCRIBE_GROUPS, 5, values, _group_error_code)
+        return response.groups[0]
 
     def join(self, member_id):
         protocol = {"name": "range", "metadata": subscription(self.topic)}
@@ -86,12 +87,12 @@ class Asking:
             "member_id": member_id,
             "protocol_type": "consumer",
             "protocols": [protocol],
-            **NOBODY,
+            **DYNAMIC,
         }
-        return self.plain(JOIN_GROUP, 7, values)
+        return self.request_as_member(JOIN_GROUP, 7, values)
 
     def sync(self, joined, *partitions):
-        mine = {
+        own_assignment = {
             "member_id": joined.member_id,
             "assignment": assignment(self.topic, *partitions),
         }
@@ -100,18 +101,18 @@ class Asking:
             "member_id": joined.member_id,
             "protocol_type": "consumer",
             "protocol_name": "range",
-            "assignments": [mine] if partitions else [],
-            **NOBODY,
+            "assignments": [own_assignment] if partitions else [],
+            **DYNAMIC,
         }
-        synced = self.plain(SYNC_GROUP, 5, values)
+        synced = self.request_as_member(SYNC_GROUP, 5, values)
         assert synced.error_code == 0
         return synced.assignment
 
     def heartbeat(self, joined):
-        values = {"generation_id": joined.generation_id, "member_id": joined.member_id, **NOBODY}
-        return self.plain(HEARTBEAT, 4, values).error_code
+        values = {"generation_id": joined.generation_id, "member_id": joined.member_id, **DYNAMIC}
+        return self.request_as_member(HEARTBEAT, 4, values).error_code
 
-    def consume(self, epoch, owned=()):
+    def heartbeat_consumer(self, epoch, owned=()):
         values = {
             "member_id": "new",
             "member_epoch": epoch,
@@ -123,7 +124,7 @@ class Asking:
             "server_assignor": None,
             "topic_partitions": list(owned),
         }
-        return self.plain(CONSUMER_GROUP_HEARTBEAT, 1, values)
+        return self.request_as_member(CONSUMER_GROUP_HEARTBEAT, 1, values)
 
     def commit(self, joined, offset):
         partition = {
@@ -137,78 +138,88 @@ class Asking:
             "generation_id_or_member_epoch": joined.generation_id,
             "member_id": joined.member_id,
             "topics": [{"name": self.topic, "partitions": [partition]}],
-            **NOBODY,
+            **DYNAMIC,
         }
-        answer = self.ask(OFFSET_COMMIT, 8, values, _commit_code)
-        assert _commit_code(answer) == 0
+        response = self.request(OFFSET_COMMIT, 8, values, _commit_error_code)
+        assert _commit_error_code(response) == 0
 
-    def committed(self):
+    def fetch_offsets(self):
         values = {"group_id": "g", "topics": None, "require_stable": False}
-        answer = self.ask(OFFSET_FETCH, 7, values, lambda one: one.error_code)
+        response = self.request(OFFSET_FETCH, 7, values, _error_code)
         return [
-            partition.committed_offset for topic in answer.topics for partition in topic.partitions
+            partition.committed_offset
+            for topic in response.topics
+            for partition in topic.partitions
         ]
 
 
-def _commit_code(answer):
-    return answer.topics[0].partitions[0].error_code
+def _error_code(response):
+    return response.error_code
+
+
+def _group_error_code(response):
+    return response.groups[0].error_code
+
+
+def _commit_error_code(response):
+    return response.topics[0].partitions[0].error_code
 
 
 def partitions_of(member):
-    return [part for one in member.assignment.topic_partitions for part in one.partitions]
+    return [part for topic in member.assignment.topic_partitions for part in topic.partitions]
 
 
-def test_a_migrating_group_survives_a_kill_at_each_step(broker):
+def test_a_migrating_group_keeps_its_state_through_a_kill_at_each_step(broker):
     with RawClient(broker.address) as raw:
-        group = Asking(broker, raw.create_topic(partitions=4), raw)
+        group = GroupClient(broker, raw.create_topic(partitions=4), raw)
         joined = group.join(group.join("").member_id)
         group.sync(joined, 0, 1, 2, 3)
         group.commit(joined, 7)
 
-        new = group.consume(0)
+        new = group.heartbeat_consumer(0)
         assert (new.error_code, new.member_epoch, new.assignment.topic_partitions) == (0, 2, ())
-        before = group.described()
-        group.kill()
-        assert group.described() == before
-        kinds = {member.member_id: member.member_type for member in before.members}
-        assert kinds == {joined.member_id: CLASSIC, "new": CONSUMER}
+        before = group.describe_consumer_group()
+        group.restart_coordinator()
+        assert group.describe_consumer_group() == before
+        types = {member.member_id: member.member_type for member in before.members}
+        assert types == {joined.member_id: CLASSIC, "new": CONSUMER}
         assert group.heartbeat(joined) == REBALANCE
         group.commit(joined, 8)
 
         joined = group.join(joined.member_id)
         assert (joined.error_code, joined.generation_id) == (0, 2)
-        before = group.described()
-        group.kill()
-        assert group.described() == before
+        before = group.describe_consumer_group()
+        group.restart_coordinator()
+        assert group.describe_consumer_group() == before
         old = next(member for member in before.members if member.member_id == joined.member_id)
         assert group.sync(joined)[:-4] == assignment(group.topic, *partitions_of(old))[:-4]
         assert group.heartbeat(joined) == 0
-        new = group.consume(2)
-        (mine,) = new.assignment.topic_partitions
-        assert sorted([*mine.partitions, *partitions_of(old)]) == [0, 1, 2, 3]
-        assert group.described().group_state == "Stable"
+        new = group.heartbeat_consumer(2)
+        (topic,) = new.assignment.topic_partitions
+        assert sorted([*topic.partitions, *partitions_of(old)]) == [0, 1, 2, 3]
+        assert group.describe_consumer_group().group_state == "Stable"
 
-        assert group.consume(-1).error_code == 0
-        before = group.classic()
+        assert group.heartbeat_consumer(-1).error_code == 0
+        before = group.describe_classic_group()
         assert (before.group_state, len(before.members)) == ("PreparingRebalance", 1)
-        group.kill()
-        assert group.classic() == before
+        group.restart_coordinator()
+        assert group.describe_classic_group() == before
         assert group.heartbeat(joined) == REBALANCE
         joined = group.join(joined.member_id)
         assert (joined.generation_id, joined.leader) == (3, joined.member_id)
         group.sync(joined, 0, 1, 2, 3)
-        group.kill()
-        assert group.classic().group_state == "Stable"
+        group.restart_coordinator()
+        assert group.describe_classic_group().group_state == "Stable"
         assert group.heartbeat(joined) == 0
-        assert group.committed() == [8]
+        assert group.fetch_offsets() == [8]
 
 
-#: For clients whose broker comes back at once.
-SOON = {"reconnect.backoff.max.ms": 500}
+#: For clients whose broker restarts at once.
+SHORT_BACKOFF = {"reconnect.backoff.max.ms": 500}
 
 
-class Patient:
-    """Member that ignores failed commits: the partition's next owner reads the records again."""
+class IgnoringCommitErrors:
+    """Mixin that ignores failed commits: the partition's next owner reads the records again."""
 
     def _commit(self, consumer):
         try:
@@ -219,27 +230,31 @@ class Patient:
     not_committed = 0
 
 
-class PatientClassic(Patient, ConfluentMember):
+class ClassicMember(IgnoringCommitErrors, ConfluentMember):
     pass
 
 
-class PatientCoordinated(Patient, CoordinatedMember):
+class ConsumerProtocolMember(IgnoringCommitErrors, CoordinatedMember):
     pass
 
 
 @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
-def test_real_members_migrate_there_and_back_while_services_are_killed(broker, strategy):
-    classic = {"partition.assignment.strategy": strategy, "session.timeout.ms": 10_000, **SOON}
+def test_real_members_migrate_in_both_directions_while_services_are_killed(broker, strategy):
+    classic = {
+        "partition.assignment.strategy": strategy,
+        "session.timeout.ms": 10_000,
+        **SHORT_BACKOFF,
+    }
     kills = [lambda: broker.restart("partition"), lambda: broker.restart("gateway"), lambda: None]
     with ExitStack() as stack:
         group = RollingGroup(broker, "orders", stack)
         for _ in range(MEMBERS):
-            group.add(PatientClassic, **classic)
+            group.add(ClassicMember, **classic)
         group.settle()
         for kill in kills:
-            group.replace(PatientCoordinated, meanwhile=kill, **SOON)
-        assert group.described().type is ConsumerGroupType.CONSUMER
+            group.replace(ConsumerProtocolMember, meanwhile=kill, **SHORT_BACKOFF)
+        assert group.describe().type is ConsumerGroupType.CONSUMER
         for kill in kills:
-            group.replace(PatientClassic, meanwhile=kill, **classic)
-        assert group.described().type is ConsumerGroupType.CLASSIC
+            group.replace(ClassicMember, meanwhile=kill, **classic)
+        assert group.describe().type is ConsumerGroupType.CLASSIC
         group.check()

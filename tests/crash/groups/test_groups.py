@@ -1,5 +1,5 @@
-"""Groups while the processes that keep them are killed: what was acknowledged is there, each record
-is processed, and no partition has two owners in one generation.
+"""Groups while their processes are killed: acknowledged commits are kept, each record is processed,
+and no partition has two owners in one generation.
 
 `ROUNDS=100 make test TESTS=tests/crash/groups/test_groups.py` runs for minutes.
 """
@@ -20,13 +20,13 @@ from tests.support.clients.raw_members import (
     Generations,
     RawConnection,
     RawMember,
-    at_work,
     commit,
-    committed,
+    fetch_committed,
+    running_members,
     share_everything,
     until,
 )
-from tests.support.groups.group_reader import read_by, start_reader
+from tests.support.groups.group_reader import printed_positions, start_reader
 from tests.support.processes.deployments import three_processes
 from tests.support.waiting import eventually
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 SEED = 848
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PARTITIONS = 6
-#: A member that died is missed soon; groups with many members begin at once.
+#: Sessions of killed members expire soon; groups with many members begin at once.
 SETTINGS = {
     "group_initial_rebalance_delay_ms": "0",
     "group_min_session_timeout_ms": "1000",
@@ -49,21 +49,21 @@ def broker(tmp_path):
         yield deployment
 
 
-def address_of(broker):
+def address_getter(broker):
     return lambda: broker.address
 
 
-async def restarted(broker, *names):
+async def restart(broker, *names):
     await asyncio.to_thread(broker.restart, *names)
 
 
 class Committer:
-    """Commits 1, 2, 3 … for its own group, and remembers what was acknowledged."""
+    """Commits 1, 2, 3 … for its own group; `acknowledged` is the last acknowledged offset."""
 
     def __init__(self, broker, number):
-        self.group = f"storm-{number}"
+        self.group = f"committer-{number}"
         self.acknowledged = self.sent = 0
-        self.connection = RawConnection(address_of(broker))
+        self.connection = RawConnection(address_getter(broker))
 
     async def work(self):
         while True:
@@ -80,56 +80,57 @@ class Committer:
                 await asyncio.sleep(0.02)
 
     async def check(self, connection):
-        """Checks the log, also while the load runs."""
+        """Checks the committed offset, also while the load runs."""
         before = self.acknowledged
-        kept = await committed(connection, self.group)
-        assert before <= kept["orders", 0] <= self.sent
+        offsets = await fetch_committed(connection, self.group)
+        assert before <= offsets["orders", 0] <= self.sent
 
 
 @pytest.mark.parametrize("victims", [("partition",), ("gateway",), ("metadata", "partition")])
-def test_commits_that_were_acknowledged_survive_a_kill_in_a_storm_of_them(broker, victims):
+def test_acknowledged_commits_survive_a_kill_under_load(broker, victims):
     create_topic(broker.address, "orders", partitions=1)
     rng = random.Random(SEED)
 
-    async def storm():
-        reader = RawConnection(address_of(broker))
+    async def commit_under_kills():
+        reader = RawConnection(address_getter(broker))
         committers = [Committer(broker, number) for number in range(12)]
         tasks = [asyncio.create_task(committer.work()) for committer in committers]
         for _ in range(ROUNDS):
-            aims = [committer.acknowledged + rng.randrange(5, 40) for committer in committers]
+            targets = [committer.acknowledged + rng.randrange(5, 40) for committer in committers]
 
-            def are_there(aims=aims):
+            def have_progressed(targets=targets):
                 assert not any(task.done() for task in tasks)
                 return all(
-                    one.acknowledged >= aim for one, aim in zip(committers, aims, strict=True)
+                    committer.acknowledged >= target
+                    for committer, target in zip(committers, targets, strict=True)
                 )
 
-            await until(are_there, what="commits", within_s=WITHIN_S)
-            await restarted(broker, *victims)
-            for one in committers:
-                await one.check(reader)
+            await until(have_progressed, what="commits", within_s=WITHIN_S)
+            await restart(broker, *victims)
+            for committer in committers:
+                await committer.check(reader)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        for one in committers:
-            await one.check(reader)
+        for committer in committers:
+            await committer.check(reader)
         for connection in (reader, *(committer.connection for committer in committers)):
             connection.close()
 
-    asyncio.run(storm())
+    asyncio.run(commit_under_kills())
 
 
-def test_a_topic_deleted_while_its_coordinator_is_down_leaves_no_offsets_to_the_next(broker):
+def test_a_topic_deleted_while_the_coordinator_is_down_leaves_no_offsets_to_its_successor(broker):
     async def commit_3():
-        connection = RawConnection(address_of(broker))
+        connection = RawConnection(address_getter(broker))
         assert await commit(connection, "g", "orders", {0: 3}) == 0
-        assert await committed(connection, "g") == {("orders", 0): 3}
+        assert await fetch_committed(connection, "g") == {("orders", 0): 3}
         connection.close()
 
-    async def committed_now():
-        connection = RawConnection(address_of(broker))
+    async def fetch_offsets():
+        connection = RawConnection(address_getter(broker))
         try:
-            return await committed(connection, "g")
+            return await fetch_committed(connection, "g")
         finally:
             connection.close()
 
@@ -141,17 +142,17 @@ def test_a_topic_deleted_while_its_coordinator_is_down_leaves_no_offsets_to_the_
     broker.start("partition")
     broker.wait_until_ready()
     create_topic(broker.address, "orders", partitions=1)
-    assert asyncio.run(committed_now()) == {}
+    assert asyncio.run(fetch_offsets()) == {}
 
 
 @pytest.mark.parametrize("victim", ["partition", "gateway"])
-def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
+def test_a_rebalance_interrupted_by_a_kill_is_repeated(broker, victim):
     async def rebalance():
         generations = Generations()
-        # They are notified one after the other: a rebalance that all join at once ends too soon.
+        # Heartbeats differ, because a rebalance that all members join at once ends too soon.
         members = [
             RawMember(
-                address_of(broker),
+                address_getter(broker),
                 "g",
                 generations,
                 partitions=PARTITIONS,
@@ -159,8 +160,8 @@ def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
             )
             for number in range(1, 5)
         ]
-        newcomer = RawMember(address_of(broker), "g", generations, partitions=PARTITIONS)
-        async with at_work(members):
+        newcomer = RawMember(address_getter(broker), "g", generations, partitions=PARTITIONS)
+        async with running_members(members):
             for _ in range(ROUNDS):
                 await until(lambda: share_everything(members, PARTITIONS), what="a generation")
                 before = members[0].generation
@@ -168,7 +169,7 @@ def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
                 await until(
                     lambda: any(not member.assigned for member in members), what="a rebalance"
                 )
-                await restarted(broker, victim)
+                await restart(broker, victim)
                 all_members = [*members, newcomer]
                 await until(
                     lambda all_members=all_members: share_everything(all_members, PARTITIONS),
@@ -185,21 +186,22 @@ def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
     asyncio.run(rebalance())
 
 
-def test_members_stay_as_they_are_while_their_coordinator_comes_back(broker):
+def test_members_keep_their_generation_while_their_coordinator_restarts(broker):
     """No member rejoins: the group is unchanged, and heartbeats are only late."""
 
     async def stay():
         generations = Generations()
         members = [
-            RawMember(address_of(broker), "g", generations, partitions=PARTITIONS) for _ in range(3)
+            RawMember(address_getter(broker), "g", generations, partitions=PARTITIONS)
+            for _ in range(3)
         ]
-        async with at_work(members):
+        async with running_members(members):
             await until(lambda: share_everything(members, PARTITIONS), what="a generation")
             generation = members[0].generation
-            await restarted(broker, "partition")
-            seen = [len(member.codes) for member in members]
+            await restart(broker, "partition")
+            counts = [len(member.codes) for member in members]
             await until(
-                lambda: all(len(m.codes) > n + 3 for m, n in zip(members, seen, strict=True)),
+                lambda: all(len(m.codes) > n + 3 for m, n in zip(members, counts, strict=True)),
                 what="heartbeats after the kill",
             )
             assert share_everything(members, PARTITIONS)
@@ -209,7 +211,7 @@ def test_members_stay_as_they_are_while_their_coordinator_comes_back(broker):
 
 
 @contextmanager
-def numbered_load(broker, topic):
+def running_producer(broker, topic):
     create_topic(broker.address, topic, partitions=PARTITIONS)
     producer = NumberingProducer(
         broker.address, topic, name="load", partitions=PARTITIONS, pause_s=0.02
@@ -223,98 +225,104 @@ def numbered_load(broker, topic):
 
 @pytest.mark.parametrize("victim", [None, "partition", "gateway"])
 def test_each_record_is_processed_while_members_and_services_are_killed(broker, victim):
-    """In each round one member comes, one dies without a word, and a service with it."""
+    """In each round a member joins, another one is killed, and a service with it."""
     rng = random.Random(SEED)
     topic = "orders"
     readers = []
 
-    def newcomer():
+    def start_newcomer():
         reader = start_reader(f"reader-{len(readers)}", broker.address, topic, "g")
         readers.append(reader)
-        eventually(lambda: read_by(reader), within_s=WITHIN_S, what=f"{reader.name} that reads")
+        eventually(
+            lambda: printed_positions(reader),
+            within_s=WITHIN_S,
+            what=f"a record read by {reader.name}",
+        )
         return reader
 
-    with numbered_load(broker, topic) as producer:
+    with running_producer(broker, topic) as producer:
         try:
-            alive = [newcomer(), newcomer()]
+            alive = [start_newcomer(), start_newcomer()]
             for _ in range(ROUNDS):
-                alive.append(newcomer())
+                alive.append(start_newcomer())
                 alive.pop(rng.randrange(len(alive))).kill()
                 if victim is not None:
                     broker.restart(victim)
             producer.finish(within_s=WITHIN_S)
             assert not producer.failures
-            everything = {(one.partition, one.offset) for one in producer.acknowledged}
+            acknowledged = {(record.partition, record.offset) for record in producer.acknowledged}
             eventually(
-                lambda: everything <= set().union(*map(read_by, readers)),
+                lambda: acknowledged <= set().union(*map(printed_positions, readers)),
                 within_s=WITHIN_S,
-                what="all records, by whomever",
+                what="all records, by any reader",
             )
         finally:
             for reader in readers:
                 if reader.is_running:
                     reader.kill()
-    assert len(everything) > ROUNDS * PARTITIONS
+    assert len(acknowledged) > ROUNDS * PARTITIONS
 
 
-def test_a_thousand_groups_are_as_they_were_after_a_kill(broker):
+def test_a_thousand_groups_keep_their_state_through_a_kill(broker):
     create_topic(broker.address, "orders", partitions=1)
 
-    async def many():
-        connections = [RawConnection(address_of(broker)) for _ in range(10)]
+    async def run_members():
+        connections = [RawConnection(address_getter(broker)) for _ in range(10)]
         members = [
             RawMember(
-                address_of(broker),
+                address_getter(broker),
                 f"group-{number}",
                 Generations(),
                 partitions=1,
-                # Longer than the machine may take for all of them.
+                # Long enough for all groups on a slow machine.
                 session_timeout_ms=300_000,
                 connection=connections[number % len(connections)],
             )
             for number in range(1000)
         ]
         assert all(await asyncio.gather(*(member.join() for member in members)))
-        offsets = [one.commit("orders", {0: number}) for number, one in enumerate(members)]
-        assert set(await asyncio.gather(*offsets)) == {0}
-        await restarted(broker, "partition")
+        commits = [member.commit("orders", {0: n}) for n, member in enumerate(members)]
+        assert set(await asyncio.gather(*commits)) == {0}
+        await restart(broker, "partition")
         listed = await connections[0].ask(LIST_GROUPS, 4, {"states_filter": ["Stable"]})
         assert listed.error_code == 0
         assert {group.group_id for group in listed.groups} == {member.group for member in members}
         assert set(await asyncio.gather(*(member.heartbeat() for member in members))) == {0}
-        for number, one in enumerate(members):
-            kept = await committed(one.connection, one.group)
-            assert kept == {("orders", 0): number}
-        for one in connections:
-            one.close()
+        for number, member in enumerate(members):
+            offsets = await fetch_committed(member.connection, member.group)
+            assert offsets == {("orders", 0): number}
+        for connection in connections:
+            connection.close()
 
-    asyncio.run(many())
+    asyncio.run(run_members())
 
 
-def test_two_hundred_members_are_one_group(broker):
+def test_two_hundred_members_form_one_group_again_after_a_kill(broker):
     count = 200
 
-    async def many():
+    async def run_members():
         generations = Generations()
         members = [
-            RawMember(address_of(broker), "g", generations, partitions=count, heartbeat_s=1.0)
+            RawMember(address_getter(broker), "g", generations, partitions=count, heartbeat_s=1.0)
             for _ in range(count)
         ]
-        async with at_work(members):
+        async with running_members(members):
             await until(
-                lambda: share_everything(members, count), what="all in one", within_s=WITHIN_S
+                lambda: share_everything(members, count),
+                what="a generation with all members",
+                within_s=WITHIN_S,
             )
-            await restarted(broker, "partition")
+            await restart(broker, "partition")
             leaver = members[0]
             assert await leaver.heartbeat() == 0
-            # Its work continues: the group sees it leave and join again.
+            # Its task continues, so it rejoins after it has left.
             await leaver.leave()
             before = members[1].generation
             await until(
                 lambda: members[1].generation > before and share_everything(members, count),
-                what="all in one again",
+                what="a generation with all members after the rejoin",
                 within_s=WITHIN_S,
             )
         assert not generations.conflicts
 
-    asyncio.run(many())
+    asyncio.run(run_members())

@@ -1,4 +1,4 @@
-"""Coordinators that move to another member: clients do not notice, and the old owner is none."""
+"""Coordinators that move to another member, without effect on clients."""
 
 import asyncio
 from contextlib import suppress
@@ -16,14 +16,15 @@ from tests.support.clients.raw_client import RawClient
 from tests.support.clients.raw_consumers import RawConsumer
 from tests.support.clients.raw_members import (
     LIST_GROUPS,
+    LOADING,
     NOT_AVAILABLE,
     OFFSET_FETCH,
     Generations,
     RawConnection,
     RawMember,
-    at_work,
     commit,
-    committed,
+    fetch_committed,
+    running_members,
     share_everything,
     until,
 )
@@ -38,7 +39,7 @@ PARTITIONS = 2
 WITHIN_S = 90
 
 
-def cluster_of_two(folder, *, offsets_partitions):
+def two_member_cluster(folder, *, offsets_partitions):
     return Cluster(
         folder,
         partitions=2,
@@ -48,7 +49,7 @@ def cluster_of_two(folder, *, offsets_partitions):
 
 
 class Group:
-    """Two members, and commits of the first, each one higher than the one before."""
+    """Two members, of which the first commits ascending offsets."""
 
     def __init__(self, cluster, name):
         self.name, self.generations = name, Generations()
@@ -72,70 +73,73 @@ class Group:
         return {code for member in self.members for code in member.codes}
 
 
-def owners(cluster):
+def find_coordinators(cluster):
     return [partition.owner for partition in cluster.ring.topic(OFFSETS_TOPIC).partitions]
 
 
-def test_clients_do_not_notice_that_their_coordinators_move(tmp_path):
+def test_moving_coordinators_does_not_affect_classic_members(tmp_path):
     """Heartbeats and commits continue without errors in the same generation."""
-    with cluster_of_two(tmp_path, offsets_partitions=4) as cluster:
+    with two_member_cluster(tmp_path, offsets_partitions=4) as cluster:
         create_topic(cluster.bootstrap, "orders", partitions=1)
 
-        async def move():
+        async def move_coordinators():
             groups = [Group(cluster, f"group-{number}") for number in range(8)]
-            async with at_work([member for group in groups for member in group.members]):
-                await until(lambda: all(one.is_settled for one in groups), what="groups")
+            async with running_members([member for group in groups for member in group.members]):
+                await until(lambda: all(group.is_settled for group in groups), what="groups")
                 for group in groups:
                     for member in group.members:
                         member.codes.clear()
-                before = [one.generations.last for one in groups]
-                for leaving in cluster.members:
-                    moved = asyncio.create_task(asyncio.to_thread(drain, cluster, leaving))
-                    while not moved.done():
+                before = [group.generations.last for group in groups]
+                for member_name in cluster.members:
+                    move = asyncio.create_task(asyncio.to_thread(drain, cluster, member_name))
+                    while not move.done():
                         for group in groups:
                             await group.commit()
-                    await moved
+                    await move
                     for group in groups:
                         await group.commit()
-                assert [one.generations.last for one in groups] == before
-                assert set().union(*(one.codes for one in groups)) == {0}
+                assert [group.generations.last for group in groups] == before
+                assert set().union(*(group.codes for group in groups)) == {0}
             reader = RawConnection(lambda: cluster.bootstrap)
             for group in groups:
-                assert await committed(reader, group.name) == {("orders", 0): group.acknowledged}
+                assert await fetch_committed(reader, group.name) == {
+                    ("orders", 0): group.acknowledged
+                }
             reader.close()
 
-        asyncio.run(move())
+        asyncio.run(move_coordinators())
 
 
 def test_members_of_consumer_groups_are_not_fenced_while_their_coordinators_move(tmp_path):
-    """A heartbeat that raised a member's epoch is not made again with the old one (KIP-848)."""
-    with cluster_of_two(tmp_path, offsets_partitions=4) as cluster:
+    """A heartbeat that raised a member's epoch is not retried with the old epoch (KIP-848)."""
+    with two_member_cluster(tmp_path, offsets_partitions=4) as cluster:
         create_topic(cluster.bootstrap, "orders", partitions=8)
 
-        async def move():
+        async def move_coordinators():
             groups = [f"consumers-{number}" for number in range(8)]
-            staying = [consumer(cluster, group, f"{group}-stays") for group in groups]
-            coming = [consumer(cluster, group, f"{group}-comes") for group in groups]
-            tasks = [asyncio.create_task(one.work()) for one in staying]
-            tasks += [asyncio.create_task(come_and_go(one)) for one in coming]
-            await until(lambda: all(one.partitions for one in staying), what="assignments")
-            for leaving in [*cluster.members] * 2:
-                await asyncio.to_thread(drain, cluster, leaving)
+            staying = [create_consumer(cluster, group, f"{group}-stays") for group in groups]
+            rejoining = [create_consumer(cluster, group, f"{group}-rejoins") for group in groups]
+            tasks = [asyncio.create_task(member.work()) for member in staying]
+            tasks += [asyncio.create_task(join_and_leave(member)) for member in rejoining]
+            await until(lambda: all(member.partitions for member in staying), what="assignments")
+            for member_name in [*cluster.members] * 2:
+                await asyncio.to_thread(drain, cluster, member_name)
             for task in tasks:
                 task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-            assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
-            assert {one.member_id: one.times_fenced for one in staying if one.times_fenced} == {}
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+            fenced = {member.member_id: member.times_fenced for member in staying}
+            assert not any(fenced.values()), fenced
 
-        asyncio.run(move())
+        asyncio.run(move_coordinators())
 
 
-def consumer(cluster, group, member_id):
+def create_consumer(cluster, group, member_id):
     return RawConsumer(lambda: cluster.bootstrap, group, "orders", member_id)
 
 
-async def come_and_go(member):
-    """Each time the epochs of all others rise."""
+async def join_and_leave(member):
+    """Joins and leaves repeatedly, which raises the epochs of the other members."""
     while True:
         with suppress(OSError, EOFError):
             for _ in range(3):
@@ -144,20 +148,20 @@ async def come_and_go(member):
 
 
 def drain(cluster, member):
-    """Everything away from it; then it may be given partitions again."""
+    """Moves all partitions away from `member`, and then adds it to the ring again."""
     assert cluster.ring.drain(member) is None
     cluster.ring.wait_until(
-        lambda ring: any(one.name == member and not one.partitions for one in ring.members),
+        lambda ring: any(m.name == member and not m.partitions for m in ring.members),
         what=f"{member} drained",
         within_s=WITHIN_S,
     )
-    held = owners(cluster)
+    coordinators = find_coordinators(cluster)
     assert cluster.ring.add(member) is None
     cluster.ring.wait_until_settled()
-    assert member not in held
+    assert member not in coordinators
 
 
-def test_a_coordinator_that_is_down_is_the_trouble_of_its_own_groups(tmp_path):
+def test_a_coordinator_that_is_down_affects_its_own_groups_only(tmp_path):
     names = [f"group-{number}" for number in range(12)]
     settings = {"offsets_topic_num_partitions": "4", "move_hold_max_ms": "200"}
     with Cluster(tmp_path, partitions=2, **settings) as cluster:
@@ -170,81 +174,77 @@ def test_a_coordinator_that_is_down_is_the_trouble_of_its_own_groups(tmp_path):
             client.close()
 
         asyncio.run(prepare())
-        partitions = owners(cluster)
+        partitions = find_coordinators(cluster)
         down = next(iter(cluster.members))
         lost = {name for name in names if partitions[group_partition(name, 4)] == down}
         assert 0 < len(lost) < len(names)
         cluster.processes[down].kill()
         with RawClient(cluster.bootstrap) as raw:
-            described = ask(
+            groups = ask(
                 raw, DESCRIBE_GROUPS, 5, {"groups": names, "include_authorized_operations": False}
             ).groups
-            assert {one.group_id for one in described if one.error_code == NOT_AVAILABLE} == lost
-            assert {one.group_state for one in described if not one.error_code} == {"Empty"}
-            asked = [
+            assert {group.group_id for group in groups if group.error_code == NOT_AVAILABLE} == lost
+            assert {group.group_state for group in groups if not group.error_code} == {"Empty"}
+            requested = [
                 {"group_id": name, "member_id": None, "member_epoch": -1, "topics": None}
                 for name in names
             ]
-            fetched = ask(raw, OFFSET_FETCH, 9, {"groups": asked, "require_stable": False}).groups
-            assert {
-                fetched_partition.group_id
-                for fetched_partition in fetched
-                if fetched_partition.error_code == NOT_AVAILABLE
-            } == lost
-            assert all(
-                fetched_partition.topics
-                for fetched_partition in fetched
-                if not fetched_partition.error_code
-            )
+            fetched = ask(
+                raw, OFFSET_FETCH, 9, {"groups": requested, "require_stable": False}
+            ).groups
+            assert {group.group_id for group in fetched if group.error_code == LOADING} == lost
+            assert all(group.topics for group in fetched if not group.error_code)
             listed = ask(raw, LIST_GROUPS, 4, {"states_filter": []})
             assert listed.error_code == 0
             assert {group.group_id for group in listed.groups} == {*names} - lost
             deleted = ask(raw, DELETE_GROUPS, 2, {"groups_names": names}).results
-            assert {one.group_id for one in deleted if one.error_code == NOT_AVAILABLE} == lost
-            assert {one.group_id for one in deleted if not one.error_code} == {*names} - lost
+            assert {
+                group.group_id for group in deleted if group.error_code == NOT_AVAILABLE
+            } == lost
+            assert {group.group_id for group in deleted if not group.error_code} == {*names} - lost
 
 
-def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
-    with cluster_of_two(tmp_path, offsets_partitions=1) as cluster:
+def test_a_paused_old_coordinator_neither_answers_nor_commits_when_it_resumes(tmp_path):
+    with two_member_cluster(tmp_path, offsets_partitions=1) as cluster:
         create_topic(cluster.bootstrap, "orders", partitions=1)
 
-        async def sleep_over_a_move():
+        async def pause_during_move():
             client = RawConnection(lambda: cluster.bootstrap)
             assert await commit(client, "g", "orders", {0: 1}) == 0
             assert group_partition("g", 1) == 0
-            (source,) = owners(cluster)
+            (source,) = find_coordinators(cluster)
             (target,) = (member for member in cluster.members if member != source)
             async with open_channel(cluster.grpc_address(source)) as channel:
                 old = GrpcCoordinators(source, channel)
                 assert (await old.call(FetchOffsets("g"))).offsets[0].offset == 1
-                await asyncio.to_thread(move_from_sleeper, cluster, source, target)
-                # The new owner takes commits while the old one sleeps.
+                await asyncio.to_thread(move_from_paused_source, cluster, source, target)
+                # The new owner accepts commits while the old one is paused.
                 assert await commit(client, "g", "orders", {0: 7}) == 0
-                # These lie in the socket of the sleeper, to be read when it wakes up.
-                asked = [
+                # The paused process reads these calls from its socket when it resumes.
+                calls = [
                     old.call(FetchOffsets("g")),
                     old.call(CommitOffsets("g", [OffsetToCommit("orders", 0, 99)])),
                 ]
-                await asyncio.wait(asked, timeout=0.2)
-                assert not any(one.done() for one in asked)
+                await asyncio.wait(calls, timeout=0.2)
+                assert not any(call.done() for call in calls)
                 cluster.processes[source].resume()
-                for answer in await asyncio.gather(*asked):
-                    assert answer.refusal is GroupRefusal.NOT_COORDINATOR
-            assert await committed(client, "g") == {("orders", 0): 7}
+                for reply in await asyncio.gather(*calls):
+                    assert reply.refusal is GroupRefusal.NOT_COORDINATOR
+            assert await fetch_committed(client, "g") == {("orders", 0): 7}
             cluster.ring.wait_until_settled()
             assert await commit(client, "g", "orders", {0: 8}) == 0
-            assert await committed(client, "g") == {("orders", 0): 8}
+            assert await fetch_committed(client, "g") == {("orders", 0): 8}
             client.close()
 
-        asyncio.run(sleep_over_a_move())
+        asyncio.run(pause_during_move())
 
 
-def move_from_sleeper(cluster, source, target):
+def move_from_paused_source(cluster, source, target):
     """Pauses the source when the target has every record but has not reported it yet."""
     with cluster.failpoints.held("move.target.installed"):
-        cluster.ring.ask_to_drain(source)
+        cluster.ring.request_drain(source)
         wait_until_at(cluster.processes[target], "move.target.installed")
         cluster.processes[source].pause()
     cluster.ring.wait_until(
-        lambda _: owners(cluster) == [target], what="another owner", within_s=WITHIN_S
+        lambda _: find_coordinators(cluster) == [target], what="another owner", within_s=WITHIN_S
     )

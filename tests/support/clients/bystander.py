@@ -15,8 +15,7 @@ _JOIN_WITHIN_S = 60.0
 class Bystander:
     """Produces and reads back in a thread of its own, on one connection that must never break.
 
-    Use it in a `with`: leaving it fails if anything went wrong, or if no round was completed
-    after the last one that began before.
+    Use it in a `with`, which fails at its end if a request failed, or if no new round completes.
     """
 
     def __init__(self, broker: Deployment) -> None:
@@ -35,35 +34,35 @@ class Bystander:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                # The round under way may have begun before the attack ended; the next one did not.
+                # The current round may have begun before the attack ended; the next one did not.
                 self.wait_for_rounds(2)
         finally:
             self._stop.set()
             self._thread.join(_JOIN_WITHIN_S)
             self._client.close()
         if self._error is not None:
-            raise AssertionError("a well-behaved client noticed") from self._error
+            raise AssertionError("a well-behaved client was disturbed") from self._error
 
     def wait_for_rounds(self, count: int) -> None:
         """Waits until `count` more rounds are done."""
-        aim = self.rounds + count
+        target = self.rounds + count
         eventually(
-            lambda: self.rounds >= aim or self._error is not None,
+            lambda: self.rounds >= target or self._error is not None,
             within_s=_JOIN_WITHIN_S,
-            what="a well-behaved client that is served",
+            what="rounds of a well-behaved client",
         )
 
     def _work(self) -> None:
         try:
             while not self._stop.is_set():
-                self._one_round()
+                self._run_round()
                 self.rounds += 1
         except BaseException as error:  # noqa: BLE001 - raised by __exit__, on the test's thread
             self._error = error
 
-    def _one_round(self) -> None:
+    def _run_round(self) -> None:
         offset = 3 * self.rounds
         batch = record_batch(numbered(3, start=offset))
         assert tuple(self._client.produce(self._topic, batch)) == (0, offset)
         (read,) = self._client.fetch(self._topic, offset, max_wait_ms=30_000).batches
-        assert read[16:] == batch[16:], "bytes of another batch"
+        assert read[16:] == batch[16:], "the bytes of another batch"

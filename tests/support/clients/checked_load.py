@@ -1,7 +1,7 @@
 """Steady load from real clients, and a check at its end that no record was affected.
 
-Idempotent producers (acks=all) and followers of confluent-kafka in threads of their own. Knows the
-cluster by its bootstrap servers only, not how it runs or what is done to it.
+Idempotent producers (acks=all) and followers of confluent-kafka in threads of their own. They know
+only the bootstrap servers of the cluster.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from tests.support.clients.following_consumer import FollowingConsumer, read_log
 from tests.support.clients.numbering_producer import NumberingProducer
 from tests.support.waiting import eventually
 
-#: Bounds on what must happen, never measures of it.
+#: Limit of each wait; nothing depends on its value.
 WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`problems`: what was lost, doubled, disordered or refused; none in a log that is well.
+    """Result of a load. `problems`: lost, duplicate, reordered and refused records.
 
-    `noticed` are messages of clients to their application, for instance that a broker was away;
-    the clients recovered by themselves.
+    `noticed`: errors that clients reported to the application and recovered from, for instance a
+    broker that was unavailable.
     """
 
     problems: Sequence[str]
@@ -38,14 +38,14 @@ class Verdict:
     def assert_clean(self, *, unnoticed: bool = False) -> None:
         """Fails if there are problems; with `unnoticed` also if a client reported any."""
         assert not self.problems, "\n".join(self.problems)
-        assert self.acknowledged, "no load: nothing is shown"
+        assert self.acknowledged, "no record was acknowledged: the test shows nothing"
         assert not (unnoticed and self.noticed), "\n".join(self.noticed)
 
 
 class CheckedLoad:
     """Producers and followers on every partition of one topic. Use it in a `with`, then `finish`.
 
-    Leaving the `with` ends all threads; only `finish` gives a verdict.
+    The end of the `with` stops all threads; only `finish` returns a verdict.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class CheckedLoad:
         followers: int = 1,
         pause_s: float = 0.005,
     ) -> None:
-        """Makes the topic where it is not there.
+        """Creates the topic if it does not exist.
 
         Args:
             bootstrap: one or more host:port, comma-separated.
-            topic: no one else may write to it.
-            partitions: of the topic.
+            topic: must have no other producers.
+            partitions: number of partitions of the topic.
             producers: each sends to every partition, two keys for each.
             followers: each reads every partition from the beginning.
-            pause_s: of each producer after a round of one record for each key.
+            pause_s: pause of each producer after a round of one record for each key.
         """
         self.bootstrap, self.topic, self.partitions = bootstrap, topic, partitions
         create_topic(bootstrap, topic, partitions=partitions)
@@ -82,30 +82,30 @@ class CheckedLoad:
         ]
 
     def __enter__(self) -> Self:
-        for one in (*self.followers, *self.producers):
-            one.start()
+        for client in (*self.followers, *self.producers):
+            client.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for one in (*self.producers, *self.followers):
-            one.stop()
+        for client in (*self.producers, *self.followers):
+            client.stop()
 
     def wait_for_acknowledged(self, count: int, *, partitions: Sequence[int] = ()) -> None:
         """Waits for `count` more records of each producer in `partitions` (default: all)."""
-        wanted = partitions or range(self.partitions)
-        aims = [{n: producer.counts[n] + count for n in wanted} for producer in self.producers]
+        chosen = partitions or range(self.partitions)
+        targets = [{n: producer.counts[n] + count for n in chosen} for producer in self.producers]
 
-        def is_there() -> bool:
+        def are_acknowledged() -> bool:
             self._assert_alive()
             return all(
-                one.counts[n] >= aim
-                for one, aim_of in zip(self.producers, aims, strict=True)
-                for n, aim in aim_of.items()
+                producer.counts[n] >= target
+                for producer, by_partition in zip(self.producers, targets, strict=True)
+                for n, target in by_partition.items()
             )
 
-        eventually(is_there, within_s=WITHIN_S, what=f"{count} more records acknowledged")
+        eventually(are_acknowledged, within_s=WITHIN_S, what=f"{count} more records acknowledged")
 
     def finish(self) -> Verdict:
         """Stops the load, waits for every response, and reads everything."""
@@ -116,11 +116,13 @@ class CheckedLoad:
         for follower in self.followers:
             follower.finish(ends, within_s=WITHIN_S)
         evidence = Evidence(
-            acknowledged=[one for each in self.producers for one in each.acknowledged],
+            acknowledged=[
+                record for producer in self.producers for record in producer.acknowledged
+            ],
             log=log,
             bounds=bounds,
-            followed={one.name: one.read for one in self.followers},
-            unknown=frozenset(value for one in self.producers for value in one.unknown),
+            followed={follower.name: follower.read for follower in self.followers},
+            unknown=frozenset(value for producer in self.producers for value in producer.unknown),
         )
         clients = (*self.producers, *self.followers)
         return Verdict(
@@ -132,16 +134,16 @@ class CheckedLoad:
 
     def _assert_alive(self) -> None:
         failures = [
-            message for one in (*self.producers, *self.followers) for message in one.failures
+            message for client in (*self.producers, *self.followers) for message in client.failures
         ]
         assert not failures, "\n".join(failures)
 
 
 def create_topic(bootstrap: str, topic: str, *, partitions: int) -> None:
-    """Creates a topic through a real admin client. An existing topic is left alone."""
+    """Creates a topic through a real admin client, unless it exists."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    asked = NewTopic(topic, num_partitions=partitions, replication_factor=1)
-    (future,) = admin.create_topics([asked], operation_timeout=30).values()
+    new_topic = NewTopic(topic, num_partitions=partitions, replication_factor=1)
+    (future,) = admin.create_topics([new_topic], operation_timeout=30).values()
     try:
         future.result(timeout=WITHIN_S)
     except KafkaException as error:

@@ -1,8 +1,8 @@
-"""Clients of the classic protocol, in a group of either kind, one step at a time.
+"""Simulated clients of the classic protocol, for classic and consumer groups, step by step.
 
-They behave like real clients: an eager one ("range") revokes everything before it joins; a
-cooperative one names what it keeps reading, revokes what it was not assigned, and joins again.
-Their leader assigns.
+They behave like real clients. An eager client ("range") revokes all partitions before it joins. A
+cooperative client names the partitions that it keeps, revokes those that it lost, and joins again.
+The leader assigns.
 """
 
 import struct
@@ -14,9 +14,9 @@ from typing import Any
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
-    HeartbeatTaken,
-    Joined,
+    HeartbeatReply,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
     MemberAssignment,
@@ -53,9 +53,9 @@ def _text(text: str) -> bytes:
     return struct.pack(">h", len(text)) + text.encode()
 
 
-def _partitions(named: Iterable[tuple[str, int]]) -> bytes:
+def _partitions(pairs: Iterable[tuple[str, int]]) -> bytes:
     topics: dict[str, list[int]] = {}
-    for name, partition in sorted(named):
+    for name, partition in sorted(pairs):
         topics.setdefault(name, []).append(partition)
     parts = [struct.pack(">i", len(topics))]
     for name, partitions in topics.items():
@@ -65,7 +65,7 @@ def _partitions(named: Iterable[tuple[str, int]]) -> bytes:
 
 @dataclass
 class ClassicReader:
-    """`act` is its next step. `owned`: what it reads now, by topic id and partition."""
+    """A client; `act` does its next step. `owned`: (topic id, partition) of what it reads."""
 
     simulated: SimulatedConsumerGroup
     names: list[str] = field(default_factory=lambda: ["a"])
@@ -75,28 +75,28 @@ class ClassicReader:
     member_id: str = ""
     generation: int = -1
     owned: frozenset[tuple[bytes, int]] = frozenset()
-    joined: Joined | None = None
+    joined: JoinReply | None = None
     wants_join: bool = True
     refusal: GroupRefusal | None = None
-    _waits: tuple[int, int] | None = None
+    _pending: tuple[int, int] | None = None
 
     def act(self) -> None:
-        if self._waits is not None:
-            self._hear()
+        if self._pending is not None:
+            self._poll_reply()
         elif self.joined is not None:
             self._sync(self.joined)
         elif self.wants_join:
             self._join()
         else:
-            self._beat()
+            self._send_heartbeat()
 
     @property
     def is_settled(self) -> bool:
-        return self._waits is None and self.joined is None and not self.wants_join
+        return self._pending is None and self.joined is None and not self.wants_join
 
     @property
     def partitions(self) -> set[tuple[str, int]]:
-        return {(name_of(one), partition) for one, partition in self.owned}
+        return {(name_of(topic), partition) for topic, partition in self.owned}
 
     @property
     def is_cooperative(self) -> bool:
@@ -105,22 +105,22 @@ class ClassicReader:
     def join_request(self, **changes: Any) -> JoinGroup:
         owned = self.partitions if self.is_cooperative else set()
         metadata = subscription(self.names, owned)
-        says: dict[str, Any] = {
+        values: dict[str, Any] = {
             "protocol_type": self.protocol_type,
-            "protocols": [GroupProtocol(one, metadata) for one in self.strategies],
+            "protocols": [GroupProtocol(strategy, metadata) for strategy in self.strategies],
             "session_timeout_ms": SESSION_MS,
             "rebalance_timeout_ms": REBALANCE_MS,
             "group_instance_id": self.instance_id,
         }
-        return JoinGroup("g", self.member_id, **(says | changes))
+        return JoinGroup("g", self.member_id, **(values | changes))
 
     def leave(self) -> Any:
         request = LeaveGroup("g", [LeavingMember(self.member_id, self.instance_id)])
-        left = self.simulated.do(
+        reply = self.simulated.do(
             lambda: self.simulated.group.leave(request, "t", self.simulated.now_ms)
         )
-        self._lose()
-        return left.members[0].refusal
+        self._reset()
+        return reply.members[0].refusal
 
     def commit(self, offset: int, **fields: Any) -> GroupRefusal | None:
         offsets = [OffsetToCommit("a", 0, offset)]
@@ -131,27 +131,27 @@ class ClassicReader:
         ).refusal
         return refusal
 
-    def _ask(self, call: Any) -> None:
+    def _call(self, call: Any) -> None:
         ticket = next(_ids)
-        self._waits = ticket, self.simulated.crashes
+        self._pending = ticket, self.simulated.crashes
         self.simulated.do(lambda: call(ticket))
-        self._hear()
+        self._poll_reply()
 
-    def _hear(self) -> None:
-        assert self._waits is not None
-        ticket, crashes = self._waits
-        if ticket in self.simulated.answers:
-            self._waits = None
-            self._take(self.simulated.answers.pop(ticket))
+    def _poll_reply(self) -> None:
+        assert self._pending is not None
+        ticket, crashes = self._pending
+        if ticket in self.simulated.replies:
+            self._pending = None
+            self._on_reply(self.simulated.replies.pop(ticket))
         elif crashes != self.simulated.crashes:
             self.break_off()
 
     def break_off(self) -> None:
         """Drops the connection; the client starts again by joining."""
-        self._waits, self.joined, self.wants_join = None, None, True
+        self._pending, self.joined, self.wants_join = None, None, True
 
     def begin_join(self) -> JoinGroup:
-        """The request to join, before which an eager client revokes all of its partitions."""
+        """Returns the JoinGroup request; an eager client revokes all its partitions before it."""
         if not self.is_cooperative:
             self.owned = frozenset()
         return self.join_request()
@@ -159,9 +159,9 @@ class ClassicReader:
     def _join(self) -> None:
         request, simulated = self.begin_join(), self.simulated
         new_id = f"c{next(_ids)}"
-        self._ask(lambda ticket: simulated.group.join(request, ticket, simulated.now_ms, new_id))
+        self._call(lambda ticket: simulated.group.join(request, ticket, simulated.now_ms, new_id))
 
-    def _sync(self, joined: Joined) -> None:
+    def _sync(self, joined: JoinReply) -> None:
         plan = self._assign(joined) if joined.members and not joined.skip_assignment else {}
         request = SyncGroup(
             "g",
@@ -170,81 +170,89 @@ class ClassicReader:
             self.instance_id,
             self.protocol_type,
             joined.protocol_name,
-            [MemberAssignment(who, assignment(what)) for who, what in plan.items()],
+            [MemberAssignment(member, assignment(share)) for member, share in plan.items()],
         )
         simulated = self.simulated
-        self._ask(lambda ticket: simulated.group.sync(request, ticket, simulated.now_ms))
+        self._call(lambda ticket: simulated.group.sync(request, ticket, simulated.now_ms))
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         request, simulated = self._heartbeat(), self.simulated
-        self._ask(lambda ticket: simulated.group.heartbeat(request, ticket, simulated.now_ms))
+        self._call(lambda ticket: simulated.group.heartbeat(request, ticket, simulated.now_ms))
 
     def _heartbeat(self) -> GroupHeartbeat:
         return GroupHeartbeat("g", self.member_id, self.generation, self.instance_id)
 
-    def _take(self, reply: Any) -> None:
+    def _on_reply(self, reply: Any) -> None:
         self.refusal = reply.refusal
-        if isinstance(reply, Joined):
-            self._take_joined(reply)
+        if isinstance(reply, JoinReply):
+            self._on_joined(reply)
         elif reply.refusal is GroupRefusal.REBALANCE_IN_PROGRESS:
             self.joined, self.wants_join = None, True
         elif reply.refusal is not None:
-            self._lose()
-        elif not isinstance(reply, HeartbeatTaken):
-            self._take_assignment(reply.assignment)
+            self._reset()
+        elif not isinstance(reply, HeartbeatReply):
+            self._on_assignment(reply.assignment)
 
-    def _take_joined(self, joined: Joined) -> None:
+    def _on_joined(self, joined: JoinReply) -> None:
         if joined.refusal is GroupRefusal.MEMBER_ID_REQUIRED:
             self.member_id = joined.member_id
         elif joined.refusal is GroupRefusal.REBALANCE_IN_PROGRESS:
             self.wants_join = True
         elif joined.refusal is not None:
-            self._lose()
+            self._reset()
         else:
             self.member_id, self.joined, self.wants_join = joined.member_id, joined, False
 
-    def _take_assignment(self, data: bytes) -> None:
+    def _on_assignment(self, data: bytes) -> None:
         assert self.joined is not None
         self.generation, self.joined = self.joined.generation_id, None
-        named = read_assignment(data)
-        assert named is not None
-        given = frozenset((topic_id(name), partition) for name, partition in named)
-        self.wants_join = self.is_cooperative and bool(self.owned - given)
-        self.owned = given
+        pairs = read_assignment(data)
+        assert pairs is not None
+        assigned = frozenset((topic_id(name), partition) for name, partition in pairs)
+        self.wants_join = self.is_cooperative and bool(self.owned - assigned)
+        self.owned = assigned
 
-    def _lose(self) -> None:
+    def _reset(self) -> None:
         if self.refusal in _LOST:
             self.member_id = ""
         self.generation, self.owned, self.joined = -1, frozenset(), None
         self.wants_join = True
 
-    def _assign(self, joined: Joined) -> Mapping[str, list[tuple[str, int]]]:
+    def _assign(self, joined: JoinReply) -> Mapping[str, list[tuple[str, int]]]:
         """Assigns evenly; partitions that a member still reads go to no other (KIP-429)."""
-        said = {member.member_id: read_subscription(member.metadata) for member in joined.members}
-        owners = {part: who for who, one in said.items() for part in (one.owned if one else ())}
-        plan: dict[str, list[tuple[str, int]]] = {who: [] for who in said}
-        wanted: dict[str, int] = dict.fromkeys(said, 0)
+        subscriptions = {
+            member.member_id: parsed
+            for member in joined.members
+            if (parsed := read_subscription(member.metadata)) is not None
+        }
+        owners = {pair: member for member, one in subscriptions.items() for pair in one.owned}
+        plan: dict[str, list[tuple[str, int]]] = {m.member_id: [] for m in joined.members}
+        counts: dict[str, int] = dict.fromkeys(plan, 0)
         for topic in self.simulated.view.topics:
-            readers = [who for who, one in said.items() if one and topic.name in one.topics]
+            readers = [member for member, one in subscriptions.items() if topic.name in one.topics]
             for partition in range(len(topic.partitions) if readers else 0):
-                who = min(readers, key=wanted.__getitem__)
-                wanted[who] += 1
-                if owners.get((topic.name, partition), who) == who:
-                    plan[who].append((topic.name, partition))
+                member = min(readers, key=counts.__getitem__)
+                counts[member] += 1
+                if owners.get((topic.name, partition), member) == member:
+                    plan[member].append((topic.name, partition))
         return plan
 
 
 def run(*readers: Any, rounds: int = 40) -> None:
     """Lets every client act in turn until nothing changes any more."""
     for _ in range(rounds):
-        before = [(reader.owned, _stand(reader)) for reader in readers]
-        for one in readers:
-            one.act() if isinstance(one, ClassicReader) else one.beat()
-        settled = all(reader.is_settled for reader in readers if isinstance(reader, ClassicReader))
-        if settled and before == [(reader.owned, _stand(reader)) for reader in readers]:
+        before = [(reader.owned, _progress(reader)) for reader in readers]
+        for reader in readers:
+            reader.act() if isinstance(reader, ClassicReader) else reader.beat()
+        is_settled = all(
+            reader.is_settled for reader in readers if isinstance(reader, ClassicReader)
+        )
+        if is_settled and before == [(reader.owned, _progress(reader)) for reader in readers]:
             return
-    raise AssertionError("the group does not settle")
+    raise AssertionError("the group does not become stable")
 
 
-def _stand(one: Any) -> Any:
-    return (one.generation, one.is_settled) if isinstance(one, ClassicReader) else one.epoch
+def _progress(reader: Any) -> Any:
+    if isinstance(reader, ClassicReader):
+        return reader.generation, reader.is_settled
+    return reader.epoch

@@ -56,16 +56,16 @@ class FollowingConsumer:
                 for message in consumer.consume(_BATCH, timeout=_POLL_S):
                     error = message.error()
                     if error is None:
-                        self._take(_stored(message))
+                        self._add(_stored(message))
                     else:
                         self._on_error(error)
 
-    def _take(self, record: Stored) -> None:
+    def _add(self, record: Stored) -> None:
         self.read.append(record)
         self.positions[record.partition] = record.offset + 1
 
     def _on_error(self, error: KafkaError) -> None:
-        # Followers start where there is an offset to be had: one that is gone was taken away.
+        # Followers start at the first offset: one that is out of range was deleted.
         is_final = error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET
         (self.failures if is_final else self.noticed).append(f"{self.name}: {error}")
 
@@ -73,9 +73,9 @@ class FollowingConsumer:
 def read_log(
     bootstrap: str, topic: str, partitions: int, *, within_s: float
 ) -> tuple[dict[int, tuple[int, int]], list[Stored]]:
-    """Earliest and next offset by partition, and every record in between, by partition and offset.
+    """Reads a topic; returns (earliest, next offset) by partition and all records, sorted.
 
-    Fails if not all of it arrives within the time.
+    Fails if not all of them arrive in time.
     """
     deadline = time.monotonic() + within_s
     bounds = {n: _bounds(bootstrap, TopicPartition(topic, n), deadline) for n in range(partitions)}
@@ -90,12 +90,12 @@ def read_log(
     return bounds, sorted(read)
 
 
-def _bounds(bootstrap: str, where: TopicPartition, deadline: float) -> tuple[int, int]:
+def _bounds(bootstrap: str, partition: TopicPartition, deadline: float) -> tuple[int, int]:
     while True:
-        # A new one each time: its metadata of a cluster that was just killed may be stale.
+        # A new consumer each time: its metadata may be stale after the cluster was killed.
         with _consumer(bootstrap, on_error=lambda _: None) as consumer:
             try:
-                low, high = consumer.get_watermark_offsets(where, timeout=10, cached=False)
+                low, high = consumer.get_watermark_offsets(partition, timeout=10, cached=False)
             except KafkaException:
                 if time.monotonic() > deadline:
                     raise

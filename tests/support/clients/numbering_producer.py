@@ -1,4 +1,4 @@
-"""An idempotent confluent-kafka producer that numbers its records and records every response."""
+"""An idempotent confluent-kafka producer that numbers its records and keeps delivery reports."""
 
 import threading
 import time
@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from tests.support.clients.checker import Stored, value_of
 
-#: Records without an answer; a broker that is away is not sent more and more.
-_UNANSWERED_MAX = 2_000
+#: Limit of records in flight, for example while the broker is down.
+_IN_FLIGHT_MAX = 2_000
 _KEYS_PER_PARTITION = 2
 
 
@@ -27,9 +27,9 @@ class NumberingProducer:
         pause_s: float,
         is_steady: bool = False,
     ) -> None:
-        """`pause_s` is how long a round waits for an answer at most.
+        """`pause_s` is the longest time that a round waits for a delivery report.
 
-        With `is_steady` it is how long a round takes, however soon the broker answers.
+        With `is_steady` each round takes exactly that long.
         """
         self.name, self._topic, self._pause_s = name, topic, pause_s
         self._is_steady = is_steady
@@ -54,7 +54,7 @@ class NumberingProducer:
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 2,
-                # Longer than anything that is done to a cluster here.
+                # Longer than any fault in the tests.
                 "message.timeout.ms": 300_000,
                 "retry.backoff.ms": 20,
                 "reconnect.backoff.max.ms": 500,
@@ -73,11 +73,11 @@ class NumberingProducer:
             self._thread.join()
 
     def finish(self, *, within_s: float) -> None:
-        """Stops, and waits for every answer."""
+        """Stops, and waits for all delivery reports."""
         self.stop()
-        left = self._producer.flush(within_s)
-        if left:
-            self.failures.append(f"{self.name}: {left} records without an answer")
+        pending = self._producer.flush(within_s)
+        if pending:
+            self.failures.append(f"{self.name}: {pending} records without a delivery report")
 
     def _work(self) -> None:
         for sequence in count():
@@ -95,7 +95,7 @@ class NumberingProducer:
                 if left <= 0:
                     break
                 self._producer.poll(left)
-            while len(self._producer) > _UNANSWERED_MAX and not self._stop.is_set():
+            while len(self._producer) > _IN_FLIGHT_MAX and not self._stop.is_set():
                 self._producer.poll(self._pause_s)
             if self._stop.is_set():
                 return

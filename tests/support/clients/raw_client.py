@@ -1,6 +1,6 @@
 """Direct requests of tests to a broker, without a client library: one call, one request.
 
-Versions are the newest that name topics rather than ids. Every error is handed back, none retried.
+Versions are the newest that use names of topics, not ids. Errors are returned, never retried.
 """
 
 import time
@@ -41,7 +41,7 @@ class ProducerId(NamedTuple):
 
 
 class RawClient(KafkaSocket):
-    """One connection that sends whole requests."""
+    """One connection with a method for each request."""
 
     def create_topic(
         self,
@@ -53,14 +53,14 @@ class RawClient(KafkaSocket):
         """Creates a topic and returns its name, a new one by default. Fails if it is refused."""
         name = name or f"topic-{uuid.uuid4().hex[:12]}"
         configs = configs or {}
-        asked = {
+        new_topic = {
             "name": name,
             "num_partitions": partitions,
             "replication_factor": 1,
             "assignments": [],
             "configs": [{"name": key, "value": value} for key, value in configs.items()],
         }
-        values = {"topics": [asked], "timeout": ADMIN_TIMEOUT_MS, "validate_only": False}
+        values = {"topics": [new_topic], "timeout": ADMIN_TIMEOUT_MS, "validate_only": False}
         (created,) = ask(self, CREATE_TOPICS, 7, values).topics
         assert created.error_code == 0, (created.error_code, created.error_message)
         return name
@@ -73,7 +73,7 @@ class RawClient(KafkaSocket):
         return self.metadata(name).topics[0].topic_id
 
     def metadata(self, *names: str, create: bool = False) -> Any:
-        """All topics where none is named."""
+        """Sends Metadata for these topics, or for all topics."""
         topics = [{"topic_id": None, "name": name} for name in names] or None
         values = {
             "topics": topics,
@@ -85,8 +85,8 @@ class RawClient(KafkaSocket):
     def produce(self, topic: str, batch: bytes, *, partition: int = 0, acks: int = -1) -> Produced:
         data = {"name": topic, "partition_data": [{"index": partition, "records": batch}]}
         values = {"transactional_id": None, "acks": acks, "timeout": 30_000, "topic_data": [data]}
-        (answered,) = ask(self, PRODUCE, 9, values).responses
-        result = answered.partition_responses[0]
+        (topic_response,) = ask(self, PRODUCE, 9, values).responses
+        result = topic_response.partition_responses[0]
         return Produced(int(result.error_code), result.base_offset)
 
     def fetch(
@@ -99,22 +99,26 @@ class RawClient(KafkaSocket):
         min_bytes: int = 1,
         max_bytes: int = 50 << 20,
     ) -> Fetched:
-        asked = {"partition": partition, "fetch_offset": offset, "partition_max_bytes": max_bytes}
+        requested = {
+            "partition": partition,
+            "fetch_offset": offset,
+            "partition_max_bytes": max_bytes,
+        }
         values = {
             "max_wait": max_wait_ms,
             "min_bytes": min_bytes,
             "max_bytes": max_bytes,
-            "topics": [{"topic": topic, "partitions": [asked]}],
+            "topics": [{"topic": topic, "partitions": [requested]}],
             "forgotten_topics_data": [],
         }
-        (answered,) = ask(self, FETCH, 12, values).responses
-        result = answered.partitions[0]
+        (topic_response,) = ask(self, FETCH, 12, values).responses
+        result = topic_response.partitions[0]
         return Fetched(
             int(result.error_code), result.high_watermark, split_batches(result.records or b"")
         )
 
     def fetch_all(self, topic: str, *, partition: int = 0) -> list[bytes]:
-        """Every batch from the beginning to the high watermark."""
+        """Returns all batches from the beginning to the high watermark."""
         batches: list[bytes] = []
         offset = self.offset_at(topic, EARLIEST, partition=partition)
         while True:
@@ -127,38 +131,38 @@ class RawClient(KafkaSocket):
             offset = batch_offsets(fetched.batches[-1]).stop
 
     def offset_at(self, topic: str, timestamp: int, *, partition: int = 0) -> int:
-        """Offset by time in ms, or LATEST or EARLIEST; -1: none."""
-        asked = {"partition_index": partition, "timestamp": timestamp}
+        """Returns the offset of a time in ms, or of LATEST or EARLIEST; -1: none."""
+        requested = {"partition_index": partition, "timestamp": timestamp}
         values = {
             "replica_id": -1,
             "isolation_level": 0,
-            "topics": [{"name": topic, "partitions": [asked]}],
+            "topics": [{"name": topic, "partitions": [requested]}],
         }
-        (answered,) = ask(self, LIST_OFFSETS, 7, values).topics
-        result = answered.partitions[0]
+        (topic_response,) = ask(self, LIST_OFFSETS, 7, values).topics
+        result = topic_response.partitions[0]
         assert result.error_code == 0, result.error_code
         return result.offset
 
     def init_producer_id(self) -> ProducerId:
         values = {"transactional_id": None, "transaction_timeout": 60_000}
-        answer = ask(self, INIT_PRODUCER_ID, 4, values)
-        assert answer.error_code == 0, answer.error_code
-        return ProducerId(answer.producer_id, answer.producer_epoch)
+        response = ask(self, INIT_PRODUCER_ID, 4, values)
+        assert response.error_code == 0, response.error_code
+        return ProducerId(response.producer_id, response.producer_epoch)
 
 
 def could_create_topics(address: str) -> bool:
-    """True if this gateway knows metadata and logs; nothing is created. Raises OSError."""
-    asked = {
-        "name": "would-be",
+    """True if the gateway reaches metadata and logs; creates nothing. Raises OSError."""
+    new_topic = {
+        "name": "not-created",
         "num_partitions": 1,
         "replication_factor": 1,
         "assignments": [],
         "configs": [],
     }
-    values = {"topics": [asked], "timeout": ADMIN_TIMEOUT_MS, "validate_only": True}
+    values = {"topics": [new_topic], "timeout": ADMIN_TIMEOUT_MS, "validate_only": True}
     with KafkaSocket(address) as connection:
-        (answer,) = ask(connection, CREATE_TOPICS, 4, values).topics
-    return bool(answer.error_code == 0)
+        (topic_response,) = ask(connection, CREATE_TOPICS, 4, values).topics
+    return bool(topic_response.error_code == 0)
 
 
 def now_ms() -> int:

@@ -1,7 +1,7 @@
-"""Members of consumer groups (KIP-848) at the level of requests, as Java's client behaves.
+"""Members of consumer groups (KIP-848) that send raw requests and behave as the Java client.
 
-After an error or a lost connection the next heartbeat sends all fields again; a member that is
-fenced or unknown gives up its partitions and joins again.
+After an error or a lost connection the next heartbeat contains all fields again; a member that is
+fenced or unknown drops its partitions and joins again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from tests.support.wire.group_apis import CONSUMER_GROUP_HEARTBEAT
 
 FENCED_MEMBER_EPOCH = 110
 
-_JOINS, _LEAVES = 0, -1
+_JOIN_EPOCH, _LEAVE_EPOCH = 0, -1
 _PAUSE_S = 0.02
 _VERSION = 1
 
@@ -23,16 +23,16 @@ class RawConsumer:
 
     def __init__(self, address: Callable[[], str], group: str, topic: str, member_id: str) -> None:
         self.group, self.topic, self.member_id = group, topic, member_id
-        self.epoch = _JOINS
+        self.epoch = _JOIN_EPOCH
         self.owned: list[dict[str, Any]] = []
-        #: Error codes of heartbeats, as they came.
+        #: Error codes of heartbeats, in order.
         self.codes: list[int] = []
         self._connection = RawConnection(address)
-        self._says_all = True
+        self._must_send_all = True
 
     @property
     def partitions(self) -> list[int]:
-        return sorted(one for topic in self.owned for one in topic["partitions"])
+        return sorted(partition for topic in self.owned for partition in topic["partitions"])
 
     @property
     def times_fenced(self) -> int:
@@ -44,7 +44,7 @@ class RawConsumer:
                 try:
                     await self.heartbeat()
                 except (OSError, EOFError):
-                    self._says_all = True
+                    self._must_send_all = True
                 await asyncio.sleep(_PAUSE_S)
         finally:
             self.close()
@@ -53,46 +53,46 @@ class RawConsumer:
         self._connection.close()
 
     async def heartbeat(self, epoch: int | None = None) -> None:
-        """Sends a heartbeat, with `epoch` in place of its own if given."""
-        asked = self.epoch if epoch is None else epoch
-        said_all = self._says_all or asked == _JOINS
-        answer = await self._connection.ask(
-            CONSUMER_GROUP_HEARTBEAT, _VERSION, self._values(asked, says_all=said_all)
+        """Sends a heartbeat with `epoch`; default: the current epoch."""
+        epoch = self.epoch if epoch is None else epoch
+        with_all_fields = self._must_send_all or epoch == _JOIN_EPOCH
+        response = await self._connection.ask(
+            CONSUMER_GROUP_HEARTBEAT, _VERSION, self._values(epoch, with_all_fields=with_all_fields)
         )
-        code = int(answer.error_code)
+        code = int(response.error_code)
         self.codes.append(code)
-        self._says_all = bool(code)
+        self._must_send_all = bool(code)
         if not code:
-            self.epoch = answer.member_epoch
-            self._take(answer.assignment)
+            self.epoch = response.member_epoch
+            self._apply_assignment(response.assignment)
         elif code not in PASSING:
-            self.epoch, self.owned = _JOINS, []
+            self.epoch, self.owned = _JOIN_EPOCH, []
 
     async def leave(self) -> None:
-        await self.heartbeat(_LEAVES)
-        self.epoch, self.owned, self._says_all = _JOINS, [], True
+        await self.heartbeat(_LEAVE_EPOCH)
+        self.epoch, self.owned, self._must_send_all = _JOIN_EPOCH, [], True
 
-    def _take(self, assignment: Any) -> None:
+    def _apply_assignment(self, assignment: Any) -> None:
         if assignment is None:
             return
         owned = [
-            {"topic_id": one.topic_id, "partitions": list(one.partitions)}
-            for one in assignment.topic_partitions
+            {"topic_id": topic.topic_id, "partitions": list(topic.partitions)}
+            for topic in assignment.topic_partitions
         ]
-        # The next heartbeat confirms it: revoked partitions are released, new ones owned.
-        self._says_all = self._says_all or owned != self.owned
+        # The next heartbeat confirms the assignment with the partitions that the member owns.
+        self._must_send_all = self._must_send_all or owned != self.owned
         self.owned = owned
 
-    def _values(self, epoch: int, *, says_all: bool) -> dict[str, Any]:
+    def _values(self, epoch: int, *, with_all_fields: bool) -> dict[str, Any]:
         return {
             "group_id": self.group,
             "member_id": self.member_id,
             "member_epoch": epoch,
             "instance_id": None,
             "rack_id": None,
-            "rebalance_timeout": 60_000 if says_all else -1,
-            "subscribed_topic_names": [self.topic] if says_all else None,
+            "rebalance_timeout": 60_000 if with_all_fields else -1,
+            "subscribed_topic_names": [self.topic] if with_all_fields else None,
             "subscribed_topic_regex": None,
             "server_assignor": None,
-            "topic_partitions": self.owned if says_all else None,
+            "topic_partitions": self.owned if with_all_fields else None,
         }

@@ -1,6 +1,6 @@
-"""Members of classic groups at the level of requests: many of them on one event loop.
+"""Members of classic groups that send raw requests; many of them run on one event loop.
 
-Their leader assigns the partitions one by one. `Generations` collects every member's assignment,
+Their leader assigns partitions round-robin. `Generations` collects the assignments of all members,
 and detects a partition with two owners in one generation.
 """
 
@@ -18,12 +18,12 @@ OFFSET_COMMIT, OFFSET_FETCH, JOIN, HEARTBEAT, LEAVE, SYNC, LIST_GROUPS = 8, 9, 1
 
 LOADING, NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
 ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCE, ID_REQUIRED = 22, 25, 27, 79
-#: After these the same request is sent again.
+#: Errors after which the same request is sent again.
 PASSING = {LOADING, NOT_AVAILABLE, NOT_COORDINATOR}
 
 _PAUSE_S = 0.02
-#: A bound, never a measure.
-_ANSWER_WITHIN_S = 60.0
+#: Limit of a wait; nothing depends on its value.
+_RESPONSE_WITHIN_S = 60.0
 _LOST = (OSError, EOFError)
 
 
@@ -68,11 +68,12 @@ class Generations:
         self._owners: dict[tuple[int, int], str] = {}
         self.conflicts: list[str] = []
 
-    def saw(self, generation: int, member_id: str, partitions: Sequence[int]) -> None:
-        for one in partitions:
-            owner = self._owners.setdefault((generation, one), member_id)
+    def add(self, generation: int, member_id: str, partitions: Sequence[int]) -> None:
+        for partition in partitions:
+            owner = self._owners.setdefault((generation, partition), member_id)
             if owner != member_id:
-                self.conflicts.append(f"{one} in generation {generation}: {owner}, {member_id}")
+                conflict = f"{partition} in generation {generation}: {owner}, {member_id}"
+                self.conflicts.append(conflict)
 
     @property
     def last(self) -> int:
@@ -97,10 +98,8 @@ class RawMember:
         self.group, self.generations = group, generations
         self.member_id, self.generation = "", -1
         self.assigned: tuple[int, ...] = ()
-        #: Error codes of heartbeats and commits, as they came.
+        #: Error codes of heartbeats and commits, in order.
         self.codes: list[int] = []
-        #: When each was answered.
-        self.answered: list[float] = []
         self._partitions = partitions
         self._session_timeout_ms, self._heartbeat_s = session_timeout_ms, heartbeat_s
 
@@ -116,7 +115,7 @@ class RawMember:
 
     async def join(self) -> bool:
         """Sends JoinGroup and SyncGroup; True if it is a member with an assignment."""
-        protocol = {"name": "dealt", "metadata": b"\0\0\0\0\0\0\xff\xff\xff\xff"}
+        protocol = {"name": "round-robin", "metadata": b"\0\0\0\0\0\0\xff\xff\xff\xff"}
         values = {
             "group_id": self.group,
             "session_timeout": self._session_timeout_ms,
@@ -131,39 +130,39 @@ class RawMember:
             self.member_id = joined.member_id
             joined = await self.connection.ask(JOIN, 7, {**values, "member_id": self.member_id})
         if joined.error_code:
-            self._refused(joined.error_code)
+            self._on_error(joined.error_code)
             return False
         self.member_id = joined.member_id
-        dealt = self._deal([member.member_id for member in joined.members])
+        assignments = self._assign([member.member_id for member in joined.members])
         synced = await self.connection.ask(
             SYNC,
             5,
             {
                 **self._identity(joined.generation_id),
                 "protocol_type": "consumer",
-                "protocol_name": "dealt",
+                "protocol_name": "round-robin",
                 "assignments": [
-                    {"member_id": one, "assignment": assignment}
-                    for one, assignment in dealt.items()
+                    {"member_id": member_id, "assignment": assignment}
+                    for member_id, assignment in assignments.items()
                 ],
             },
         )
         if synced.error_code:
-            self._refused(synced.error_code)
+            self._on_error(synced.error_code)
             return False
         self.generation = joined.generation_id
         count = len(synced.assignment) // 4
         self.assigned = struct.unpack(f">{count}i", synced.assignment)
-        self.generations.saw(self.generation, self.member_id, self.assigned)
+        self.generations.add(self.generation, self.member_id, self.assigned)
         return True
 
     async def heartbeat(self) -> int:
-        answer = await self.connection.ask(HEARTBEAT, 4, self._identity(self.generation))
-        return self._answered(answer.error_code)
+        response = await self.connection.ask(HEARTBEAT, 4, self._identity(self.generation))
+        return self._record_code(response.error_code)
 
     async def commit(self, topic: str, offsets: Mapping[int, int]) -> int:
         """Commits as a member of its generation; returns the first error code, or 0."""
-        return self._answered(
+        return self._record_code(
             await commit(
                 self.connection,
                 self.group,
@@ -184,18 +183,17 @@ class RawMember:
         while True:
             code = await self.heartbeat()
             if code and code not in PASSING:
-                self._refused(code)
+                self._on_error(code)
                 return
             await asyncio.sleep(self._heartbeat_s)
 
-    def _refused(self, code: int) -> None:
+    def _on_error(self, code: int) -> None:
         if code == UNKNOWN_MEMBER:
             self.member_id = ""
         self.assigned = ()
 
-    def _answered(self, code: int) -> int:
+    def _record_code(self, code: int) -> int:
         self.codes.append(int(code))
-        self.answered.append(time.monotonic())
         return int(code)
 
     def _identity(self, generation: int) -> dict[str, Any]:
@@ -206,12 +204,13 @@ class RawMember:
             "group_instance_id": None,
         }
 
-    def _deal(self, members: Sequence[str]) -> dict[str, bytes]:
+    def _assign(self, members: Sequence[str]) -> dict[str, bytes]:
         """Assigns partitions round-robin."""
-        hands = {
-            one: range(at, self._partitions, len(members)) for at, one in enumerate(sorted(members))
+        shares = {
+            member: range(index, self._partitions, len(members))
+            for index, member in enumerate(sorted(members))
         }
-        return {one: struct.pack(f">{len(hand)}i", *hand) for one, hand in hands.items()}
+        return {member: struct.pack(f">{len(share)}i", *share) for member, share in shares.items()}
 
 
 async def commit(
@@ -223,7 +222,7 @@ async def commit(
     generation: int = -1,
     member_id: str = "",
 ) -> int:
-    """OffsetCommit, without a member if none is named. Returns the first error code, or 0."""
+    """Sends OffsetCommit, by default without a member. Returns the first error code, or 0."""
     partitions = [
         {
             "partition_index": partition,
@@ -240,56 +239,57 @@ async def commit(
         "group_instance_id": None,
         "topics": [{"name": topic, "partitions": partitions}],
     }
-    answer = await connection.ask(OFFSET_COMMIT, 8, values)
-    codes = (one.error_code for topic in answer.topics for one in topic.partitions)
+    response = await connection.ask(OFFSET_COMMIT, 8, values)
+    codes = (part.error_code for topic in response.topics for part in topic.partitions)
     return next((int(code) for code in codes if code), 0)
 
 
-async def committed(connection: RawConnection, group: str) -> dict[tuple[str, int], int]:
-    """Every offset of a group, by topic and partition; waits for a gateway and a coordinator."""
+async def fetch_committed(connection: RawConnection, group: str) -> dict[tuple[str, int], int]:
+    """Returns the offsets of a group by topic and partition; waits for a coordinator."""
     values = {"group_id": group, "topics": None, "require_stable": False}
-    async with asyncio.timeout(_ANSWER_WITHIN_S):
+    async with asyncio.timeout(_RESPONSE_WITHIN_S):
         while True:
             try:
-                answer = await connection.ask(OFFSET_FETCH, 7, values)
+                response = await connection.ask(OFFSET_FETCH, 7, values)
             except _LOST:
-                answer = None
-            if answer is not None and answer.error_code not in PASSING:
+                response = None
+            if response is not None and response.error_code not in PASSING:
                 break
             await asyncio.sleep(_PAUSE_S)
-    assert answer.error_code == 0, answer.error_code
+    assert response.error_code == 0, response.error_code
     return {
         (topic.name, partition.partition_index): partition.committed_offset
-        for topic in answer.topics
+        for topic in response.topics
         for partition in topic.partitions
     }
 
 
 @asynccontextmanager
-async def at_work(members: Sequence[RawMember]) -> AsyncIterator[None]:
-    """Keeps all members in their groups. A member's failure is raised at the end."""
+async def running_members(members: Sequence[RawMember]) -> AsyncIterator[None]:
+    """Runs all members in the background. Raises the failure of a member at the end."""
     tasks = [asyncio.create_task(member.work()) for member in members]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        for one in members:
-            one.connection.close()
-    failures = [one for one in ended if not isinstance(one, asyncio.CancelledError)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for member in members:
+            member.connection.close()
+    failures = [result for result in results if not isinstance(result, asyncio.CancelledError)]
     assert not failures, failures
 
 
-async def until(look: Callable[[], bool], *, what: str, within_s: float = 60.0) -> None:
+async def until(condition: Callable[[], bool], *, what: str, within_s: float = 60.0) -> None:
     """Same as `eventually`, for conditions on this event loop."""
     deadline = time.monotonic() + within_s
-    while not look():
+    while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
         await asyncio.sleep(0.01)
 
 
 def share_everything(members: Sequence[RawMember], partitions: int) -> bool:
-    """True if they are one generation that has each partition once."""
-    dealt = sorted(one for member in members for one in member.assigned)
-    return len({one.generation for one in members}) == 1 and dealt == list(range(partitions))
+    """True if all members are in one generation that assigns each partition once."""
+    assigned = sorted(partition for member in members for partition in member.assigned)
+    generations = {member.generation for member in members}
+    return len(generations) == 1 and assigned == list(range(partitions))

@@ -16,8 +16,8 @@ RETRIABLE = {3, 5, 6, 7, 13, 14, 15, 16, 19, 20, 56, 74, 75}
 class SteadyProducer:
     """Sends numbered batches to one partition, one after the other, in a thread of its own.
 
-    With an identity (idempotent) a batch whose answer was lost is sent again, with its sequence,
-    until it is acknowledged. Without, it counts as unknown, and the next number follows.
+    With an identity (idempotent) a batch whose response was lost is sent again, with its sequence,
+    until it is acknowledged. Without one its outcome stays unknown, and the next batch follows.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class SteadyProducer:
         self._client: RawClient | None = None
         self._next = 0
         self.acknowledged: list[tuple[int, bytes]] = []  # base offset, batch as it was sent
-        #: Error codes after which the batch was sent again, and how often each came.
+        #: Counts of the error codes after which a batch was sent again.
         self.refused: Counter[int] = Counter()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -58,13 +58,13 @@ class SteadyProducer:
         stored = reader.fetch_all(self._topic, partition=self._partition)
         by_offset = {batch_offsets(batch).start: batch for batch in stored}
         for base_offset, sent in self.acknowledged:
-            assert base_offset in by_offset, f"acknowledged at {base_offset}, and gone"
-            # Base offset and leader epoch are the broker's to write.
+            assert base_offset in by_offset, f"the batch acknowledged at {base_offset} is missing"
+            # The broker writes base offset and leader epoch.
             assert by_offset[base_offset][16:] == sent[16:], f"other bytes at {base_offset}"
         spans = [batch_offsets(batch) for batch in stored]
-        assert all(a.stop == b.start for a, b in pairwise(spans)), "a gap"
+        assert all(one.stop == following.start for one, following in pairwise(spans)), "a gap"
         if self._identity is not None:
-            assert [batch[16:] for batch in stored] == [s[16:] for _, s in self.acknowledged]
+            assert [batch[16:] for batch in stored] == [sent[16:] for _, sent in self.acknowledged]
         else:
             bodies = [batch[16:] for batch in stored]
             assert len(set(bodies)) == len(bodies), "stored twice without being sent twice"
@@ -72,17 +72,17 @@ class SteadyProducer:
     def _work(self) -> None:
         try:
             while not self._stop.is_set():
-                self._send_one()
+                self._send_next()
         except BaseException as error:  # noqa: BLE001 - raised by `stop`, on the test's thread
             self._error = error
 
-    def _send_one(self) -> None:
+    def _send_next(self) -> None:
         batch = self._batch()
-        while (answer := self._try(batch)) is None and self._identity is not None:
+        while (base_offset := self._try(batch)) is None and self._identity is not None:
             pass
         self._next += 1
-        if answer is not None:
-            self.acknowledged.append((answer, batch))
+        if base_offset is not None:
+            self.acknowledged.append((base_offset, batch))
 
     def _batch(self) -> bytes:
         records = numbered(2, start=2 * self._next, size=100)
@@ -95,19 +95,19 @@ class SteadyProducer:
         try:
             if self._client is None:
                 self._client = RawClient(self._address())
-            answer = self._client.produce(
+            response = self._client.produce(
                 self._topic, batch, partition=self._partition, acks=self._acks
             )
         except OSError:
             if self._client is not None:
                 self._client.close()
             self._client = None
-            # The broker is away: not a busy wait on a refused port.
+            # The broker is down: avoid a busy loop on a port that refuses connections.
             self._stop.wait(0.02)
             return None
-        if answer.error_code in RETRIABLE:
-            self.refused[answer.error_code] += 1
+        if response.error_code in RETRIABLE:
+            self.refused[response.error_code] += 1
             self._stop.wait(0.02)
             return None
-        assert answer.error_code == 0, f"error {answer.error_code} for batch {self._next}"
-        return answer.base_offset
+        assert response.error_code == 0, f"error {response.error_code} for batch {self._next}"
+        return response.base_offset

@@ -1,21 +1,21 @@
-"""A consumer group (KIP-848) with its log, and topics that come and grow."""
+"""A simulated consumer group (KIP-848) with its log, and topics that are created and grow."""
 
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from common.cluster.view import ClusterView
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply
 from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.consumer.assignment_conversion import (
     from_owned_partitions,
     to_owned_partitions,
 )
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.group_records import RecordEntry, decode, encode
-from partition_svc.coordinator.runtime.loader import LoadedGroup
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups.interruptions import Interrupted, interrupted_after, seen
+from tests.support.groups.interruptions import Interrupted, interrupted_after, observable_state
 
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
 PLACEMENT = Placement("partition-0", 1)
@@ -26,7 +26,7 @@ def topic_id(name: str) -> bytes:
 
 
 class SimulatedConsumerGroup:
-    """One group `g`; what it writes goes to a log of bytes, from which `crash` restores it."""
+    """One group `g`, which writes its records to a log of bytes; `crash` restores it from there."""
 
     def __init__(self, settings: GroupSettings = SETTINGS, **topics: int) -> None:
         self.now_ms = 1_000
@@ -34,8 +34,8 @@ class SimulatedConsumerGroup:
         self.view = ClusterView()
         self.log: dict[bytes, RecordEntry] = {}
         self.group = Group("g", settings, self.view)
-        #: By ticket, for callers that collect them later.
-        self.answers: dict[Any, Any] = {}
+        #: Replies by ticket, for callers that collect them later.
+        self.replies: dict[Any, Any] = {}
         self.crashes = 0
         self._ids = count()
         self.set_topics(**topics)
@@ -47,17 +47,17 @@ class SimulatedConsumerGroup:
         )
         self.view.apply(ClusterChange(self.view.revision + 1, "c", is_snapshot=True, topics=topics))
 
-    def beat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
+    def beat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatReply:
         new_id = f"new-{next(self._ids)}"
         return self.do(lambda: self.group.consumer_heartbeat(request, "t", self.now_ms, new_id))
 
     def do(self, call: Any) -> Any:
-        """Response to the ticket "t" of a call, whose records are in the log."""
+        """Calls the group, writes its records to the log; returns the reply to the ticket "t"."""
         effects = call()
         self.group.confirm(effects.records)
         self.write(effects.records)
-        self.answers |= dict(effects.replies)
-        return self.answers.pop("t", None)
+        self.replies |= dict(effects.replies)
+        return self.replies.pop("t", None)
 
     def write(self, records: Any) -> None:
         for record in records:
@@ -68,17 +68,16 @@ class SimulatedConsumerGroup:
 
     def crash(self) -> None:
         self.crashes += 1
-        self.answers.clear()
+        self.replies.clear()
         self.group = self.loaded()
 
     def loaded(self) -> Group:
-        """The group restored from the log."""
+        """Returns the group as it is restored from the log."""
         loaded = LoadedGroup()
         for entry in self.log.values():
             loaded.add(decode(*entry))
         group = Group("g", self.settings, self.view)
-        consumer = list(loaded.consumer.values())
-        group.restore(loaded.stored, consumer, loaded.offsets, self.now_ms)
+        group.restore(loaded, self.now_ms)
         return group
 
     def interrupt(self, call: Any, lines: int) -> bool:
@@ -91,9 +90,9 @@ class SimulatedConsumerGroup:
                 effects = call()
         except Interrupted:
             self.group.roll_back(self.now_ms)
-            assert seen(self.group) == seen(self.loaded())
+            assert observable_state(self.group) == observable_state(self.loaded())
             self.crashes += 1
-            self.answers.clear()
+            self.replies.clear()
             return True
         self.do(lambda: effects)
         return False
@@ -123,10 +122,10 @@ class Reader:
     assignor: str | None = None
     epoch: int = 0
     owned: frozenset[tuple[bytes, int]] = frozenset()
-    last: ConsumerHeartbeatTaken | None = None
+    last: ConsumerHeartbeatReply | None = None
 
     def request(self, **changes: Any) -> ConsumerHeartbeat:
-        says: dict[str, Any] = {
+        values: dict[str, Any] = {
             "instance_id": self.instance_id,
             "rebalance_timeout_ms": 10_000,
             "subscribed_topic_names": self.names,
@@ -134,34 +133,34 @@ class Reader:
             "server_assignor": self.assignor,
             "owned": to_owned_partitions(self.owned),
         }
-        return ConsumerHeartbeat("g", self.member_id, self.epoch, **(says | changes))
+        return ConsumerHeartbeat("g", self.member_id, self.epoch, **(values | changes))
 
-    def beat(self, **changes: Any) -> ConsumerHeartbeatTaken:
+    def beat(self, **changes: Any) -> ConsumerHeartbeatReply:
         return self.take(self.simulated.beat(self.request(**changes)))
 
-    def take(self, taken: ConsumerHeartbeatTaken) -> ConsumerHeartbeatTaken:
-        self.last = taken
-        if taken.refusal is None:
-            self.epoch = taken.member_epoch
-            if taken.assignment is not None:
-                self.owned = from_owned_partitions(taken.assignment)
-        return taken
+    def take(self, reply: ConsumerHeartbeatReply) -> ConsumerHeartbeatReply:
+        self.last = reply
+        if reply.refusal is None:
+            self.epoch = reply.member_epoch
+            if reply.assignment is not None:
+                self.owned = from_owned_partitions(reply.assignment)
+        return reply
 
-    def leave(self, epoch: int = -1) -> ConsumerHeartbeatTaken:
+    def leave(self, epoch: int = -1) -> ConsumerHeartbeatReply:
         self.epoch, self.owned = epoch, frozenset()
         return self.simulated.beat(ConsumerHeartbeat("g", self.member_id, epoch, self.instance_id))
 
     @property
     def partitions(self) -> set[tuple[str, int]]:
-        return {(one.decode().rstrip("."), partition) for one, partition in self.owned}
+        return {(topic.decode().rstrip("."), partition) for topic, partition in self.owned}
 
 
 def settle(*readers: Reader) -> None:
     """Sends heartbeats until nothing changes any more."""
     for _ in range(10):
         before = [(reader.epoch, reader.owned) for reader in readers]
-        for one in readers:
-            assert one.beat().refusal is None
+        for reader in readers:
+            assert reader.beat().refusal is None
         if before == [(reader.epoch, reader.owned) for reader in readers]:
             return
-    raise AssertionError("the group does not settle")
+    raise AssertionError("the group does not become stable")

@@ -1,4 +1,4 @@
-"""A group whose caller is a test: requests in one line, time by hand, answers by ticket."""
+"""A group that a test calls directly: short requests, a clock set by hand, replies by ticket."""
 
 from itertools import count
 
@@ -15,6 +15,7 @@ from common.ports.classic_groups import (
 from common.ports.group_errors import GroupClient
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.stored import GroupRecord
 from partition_svc.coordinator.settings import GroupSettings
 
@@ -24,21 +25,21 @@ READS_T = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01t" + b"\xff\xff\xff\xff"
 
 
 class DrivenGroup:
-    """`answers`: responses by ticket. `records`: all records to be written."""
+    """A group. `replies` by ticket. `records`: all records that it has written."""
 
     def __init__(self, **settings):
         settings = {"initial_rebalance_delay_ms": 0, **settings}
         self.settings = GroupSettings(**settings)
         self.group = self.group_of("g")
         self.now_ms = 1_000_000
-        self.answers, self.records = {}, []
+        self.replies, self.records = {}, []
         self._tickets = count(1)
 
     def group_of(self, group_id):
         return Group(group_id, self.settings, ClusterView())
 
     def join(self, member_id="", *, new_id="new", protocols=("range",), metadata=READS_T, **fields):
-        """Returns the ticket. Like a client of before KIP-394, unless it `needs_member_id`."""
+        """Joins, by default as a client older than KIP-394; returns the ticket."""
         request = JoinGroup(
             group_id="g",
             member_id=member_id,
@@ -52,28 +53,28 @@ class DrivenGroup:
             **fields,
         )
         ticket = next(self._tickets)
-        return self._take(ticket, self.group.join(request, ticket, self.now_ms, new_id))
+        return self._add_result(ticket, self.group.join(request, ticket, self.now_ms, new_id))
 
     def sync(self, member_id, generation_id, assignments=None, **fields):
         """`assignments`: bytes by member id."""
-        given = [MemberAssignment(*one) for one in (assignments or {}).items()]
-        request = SyncGroup("g", member_id, generation_id, assignments=given, **fields)
+        shares = [MemberAssignment(*item) for item in (assignments or {}).items()]
+        request = SyncGroup("g", member_id, generation_id, assignments=shares, **fields)
         ticket = next(self._tickets)
-        return self._take(ticket, self.group.sync(request, ticket, self.now_ms))
+        return self._add_result(ticket, self.group.sync(request, ticket, self.now_ms))
 
     def heartbeat(self, member_id, generation_id, instance=None):
         request = GroupHeartbeat("g", member_id, generation_id, instance)
         ticket = next(self._tickets)
-        self._take(ticket, self.group.heartbeat(request, ticket, self.now_ms))
-        return self.answers[ticket].refusal
+        self._add_result(ticket, self.group.heartbeat(request, ticket, self.now_ms))
+        return self.replies[ticket].refusal
 
     def leave(self, *member_ids):
         """Removes members by id, or by member id and instance id. Returns the refusals."""
-        pairs = [(one, None) if isinstance(one, str) else one for one in member_ids]
-        request = LeaveGroup("g", [LeavingMember(*one) for one in pairs])
+        pairs = [(item, None) if isinstance(item, str) else item for item in member_ids]
+        request = LeaveGroup("g", [LeavingMember(*pair) for pair in pairs])
         ticket = next(self._tickets)
-        self._take(ticket, self.group.leave(request, ticket, self.now_ms))
-        return [member.refusal for member in self.answers[ticket].members]
+        self._add_result(ticket, self.group.leave(request, ticket, self.now_ms))
+        return [member.refusal for member in self.replies[ticket].members]
 
     def commit(
         self,
@@ -85,22 +86,22 @@ class DrivenGroup:
         predates_epochs=False,
         **fields,
     ):
-        """Commits for partition 0 of "t"; returns the answer."""
+        """Commits for partition 0 of "t"; returns the reply."""
         offsets = [OffsetToCommit("t", 0, offset, **fields)]
         request = CommitOffsets(
             "g", offsets, member_id, generation_id, instance, predates_epochs=predates_epochs
         )
         ticket = next(self._tickets)
-        self._take(ticket, self.group.commit(request, ticket, self.now_ms))
-        return self.answers[ticket]
+        self._add_result(ticket, self.group.commit(request, ticket, self.now_ms))
+        return self.replies[ticket]
 
     def committed(self):
-        """The offset of partition 0 of "t", or None."""
+        """Fetches the committed offset of partition 0 of "t", or None."""
         ticket = next(self._tickets)
-        self._take(ticket, self.group.fetch(FetchOffsets("g"), ticket, self.now_ms))
+        self._add_result(ticket, self.group.fetch(FetchOffsets("g"), ticket, self.now_ms))
         offsets = {
             (offset.topic, offset.partition): offset.offset
-            for offset in self.answers[ticket].offsets
+            for offset in self.replies[ticket].offsets
         }
         return offsets.get(("t", 0))
 
@@ -109,29 +110,29 @@ class DrivenGroup:
         until_ms = self.now_ms + passed_ms
         while (deadline := self.group.next_deadline) is not None and deadline <= until_ms:
             self.now_ms = max(deadline, self.now_ms)
-            self._take(None, self.group.on_deadline(self.now_ms))
+            self._add_result(None, self.group.on_deadline(self.now_ms))
         self.now_ms = until_ms
 
     def stable(self, *member_ids, **fields):
-        """Brings members into one stable generation, each with its id as assignment; its number.
+        """Brings members into a stable generation, and returns that. The first member leads.
 
-        The first leads.
+        The assignment of each member is its id.
         """
-        tickets = [self.join(new_id=one, **fields) for one in member_ids]
+        tickets = [self.join(new_id=member_id, **fields) for member_id in member_ids]
         tickets = {
-            one: self.join(one, **fields) if self.answers.get(ticket) else ticket
-            for one, ticket in zip(member_ids, tickets, strict=True)
+            member_id: self.join(member_id, **fields) if self.replies.get(ticket) else ticket
+            for member_id, ticket in zip(member_ids, tickets, strict=True)
         }
-        joined = self.answers[tickets[member_ids[0]]]
-        assignments = {one: one.encode() for one in member_ids}
-        for one in reversed(member_ids):
-            self.sync(one, joined.generation_id, assignments)
+        joined = self.replies[tickets[member_ids[0]]]
+        assignments = {member_id: member_id.encode() for member_id in member_ids}
+        for member_id in reversed(member_ids):
+            self.sync(member_id, joined.generation_id, assignments)
         return joined.generation_id
 
     def restart(self):
         """Restores the group from its last record."""
         self.group = self.group_of("g")
-        self.group.restore(self.stored, [], {}, self.now_ms)
+        self.group.restore(LoadedGroup(self.stored), self.now_ms)
 
     @property
     def stored(self):
@@ -145,9 +146,9 @@ class DrivenGroup:
     def member_ids(self):
         return [member.member_id for member in self.group.describe().members]
 
-    def _take(self, ticket, effects):
-        for answered, reply in effects.replies:
-            assert answered not in self.answers
-            self.answers[answered] = reply
+    def _add_result(self, ticket, effects):
+        for replied, reply in effects.replies:
+            assert replied not in self.replies
+            self.replies[replied] = reply
         self.records += effects.records
         return ticket

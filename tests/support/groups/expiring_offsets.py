@@ -8,7 +8,7 @@ from tests.support.wire.kio_client import ask
 WITH_ITS_GROUP = -1
 
 
-def commit_for(
+def commit_with_retention(
     raw: RawClient, topic: str, group: str, offset: int, *, retention_ms: int = WITH_ITS_GROUP
 ) -> None:
     """Commits for partition 0 without being a member. Waits for a coordinator."""
@@ -25,8 +25,8 @@ def commit_for(
         "topics": [{"name": topic, "partitions": [partition]}],
     }
 
-    def is_taken() -> bool:
-        (answered,) = ask(raw, OFFSET_COMMIT, 2, values).topics
-        return not answered.partitions[0].error_code
+    def is_accepted() -> bool:
+        (response,) = ask(raw, OFFSET_COMMIT, 2, values).topics
+        return not response.partitions[0].error_code
 
-    eventually(is_taken, what="a coordinator that takes a commit")
+    eventually(is_accepted, what="a coordinator that accepts a commit")

@@ -1,7 +1,7 @@
-"""A member of a group as a process of its own, to be killed: prints what it read, then commits it.
+"""A member of a group as a process that tests can kill: prints the records it read, then commits.
 
-A line "read 0:17 0:18 …" (partition and offset) stands on stdout before the commit of what it names
-begins. Run as `python -m tests.support.groups.group_reader ADDRESS TOPIC GROUP`.
+It prints a line "read 0:17 0:18 …" (partition and offset) before it commits these offsets.
+Run as `python -m tests.support.groups.group_reader ADDRESS TOPIC GROUP`.
 """
 
 import sys
@@ -19,8 +19,8 @@ def start_reader(name: str, address: str, topic: str, group: str) -> BrokerProce
     return BrokerProcess(name, command)
 
 
-def read_by(reader: BrokerProcess) -> set[tuple[int, int]]:
-    """Partitions and offsets that it has printed so far."""
+def printed_positions(reader: BrokerProcess) -> set[tuple[int, int]]:
+    """Returns the partitions and offsets that it has printed so far."""
     lines = [line.split()[1:] for line in reader.lines if line.startswith("read ")]
     pairs = (word.split(":") for words in lines for word in words)
     return {(int(partition), int(offset)) for partition, offset in pairs}
@@ -41,16 +41,17 @@ def main(address: str, topic: str, group: str) -> None:
     )
     consumer.subscribe([topic])
     while True:
-        found = [one for one in consumer.consume(_BATCH, _POLL_S) if one.error() is None]
-        if not found:
+        messages = consumer.consume(_BATCH, _POLL_S)
+        records = [message for message in messages if message.error() is None]
+        if not records:
             continue
-        words = " ".join(f"{one.partition()}:{one.offset()}" for one in found)
+        words = " ".join(f"{record.partition()}:{record.offset()}" for record in records)
         sys.stdout.write(f"read {words}\n")
         sys.stdout.flush()
         try:
             consumer.commit(asynchronous=False)
         except KafkaException as error:
-            # The partition's new owner reads it again.
+            # The new owner of the partition reads these records again.
             sys.stdout.write(f"not committed: {error}\n")
 
 

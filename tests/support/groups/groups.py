@@ -8,8 +8,8 @@ from pathlib import Path
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
-    Joined,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
     MemberAssignment,
@@ -54,84 +54,86 @@ DATA = data_topic().name
 async def running_coordinators(
     folder: Path, *topics: Topic, **settings: object
 ) -> AsyncIterator[tuple[LocalPartitions, OwnedCoordinators]]:
-    """Settings are fields of `PartitionSettings`. Groups do not wait for more members first."""
-    chosen = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
+    """Runs coordinators without rebalance delay. Settings are fields of `PartitionSettings`."""
+    partition_settings = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
     async with (
         running_core(folder, *topics or (offsets_topic(), data_topic())) as core,
-        open_coordinators(core, chosen) as coordinators,
+        open_coordinators(core, partition_settings) as coordinators,
     ):
         coordinators.follow()
         yield core, coordinators
 
 
-async def asked(ask):
-    """Response to `ask()` once the coordinator is loaded."""
+async def call_when_loaded(call):
+    """Repeats `call()` until the coordinator is loaded, and returns the reply."""
     while True:
-        answer = await ask()
-        one = answer[0] if isinstance(answer, list) else answer
-        if one.refusal is not GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS:
-            return answer
+        reply = await call()
+        first = reply[0] if isinstance(reply, list) else reply
+        if first.refusal is not GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS:
+            return reply
         await asyncio.sleep(0.005)
 
 
-def joining(member_id: str = "", group_id: str = GROUP, **more: object) -> JoinGroup:
-    wanted = {
+def join_request(member_id: str = "", group_id: str = GROUP, **more: object) -> JoinGroup:
+    defaults = {
         "protocol_type": "consumer",
         "protocols": [GroupProtocol("range", b"subscription")],
         "session_timeout_ms": 30_000,
         "rebalance_timeout_ms": 60_000,
         "client": CLIENT,
     }
-    return JoinGroup(group_id, member_id, **{**wanted, **more})
+    return JoinGroup(group_id, member_id, **{**defaults, **more})
 
 
 async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
-    joined = await asked(lambda: to.call(joining(group_id=group_id)))
+    joined = await call_when_loaded(lambda: to.call(join_request(group_id=group_id)))
     assert joined.refusal is GroupRefusal.MEMBER_ID_REQUIRED
     return joined.member_id
 
 
-async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
-    """The only member of a group, which leads it."""
+async def join_alone(to: Coordinators, group_id: str = GROUP) -> JoinReply:
+    """Joins the only member of a group, which leads it."""
     member_id = await new_member_id(to, group_id)
-    joined = await to.call(joining(member_id, group_id))
+    joined = await to.call(join_request(member_id, group_id))
     assert joined.refusal is None
     assert joined.leader == member_id
     return joined
 
 
-async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
-    """The only member of a Stable group."""
-    joined = await joined_alone(to, group_id)
-    synced = await to.call(syncing(joined, {joined.member_id: b"all"}, group_id))
+async def join_and_sync_alone(to: Coordinators, group_id: str = GROUP) -> JoinReply:
+    """Joins the only member of a group, and makes the group Stable."""
+    joined = await join_alone(to, group_id)
+    synced = await to.call(sync_request(joined, {joined.member_id: b"all"}, group_id))
     assert synced.refusal is None
     assert synced.assignment == b"all"
     return joined
 
 
-def syncing(joined: Joined, assignments: dict[str, bytes] | None = None, group_id: str = GROUP):
-    shares = [MemberAssignment(*one) for one in (assignments or {}).items()]
+def sync_request(
+    joined: JoinReply, assignments: dict[str, bytes] | None = None, group_id: str = GROUP
+):
+    shares = [MemberAssignment(*item) for item in (assignments or {}).items()]
     return SyncGroup(group_id, joined.member_id, joined.generation_id, assignments=shares)
 
 
-def beating(joined: Joined, group_id: str = GROUP) -> GroupHeartbeat:
+def heartbeat_request(joined: JoinReply, group_id: str = GROUP) -> GroupHeartbeat:
     return GroupHeartbeat(group_id, joined.member_id, joined.generation_id)
 
 
-def leaving(joined: Joined, group_id: str = GROUP) -> LeaveGroup:
+def leave_request(joined: JoinReply, group_id: str = GROUP) -> LeaveGroup:
     return LeaveGroup(group_id, [LeavingMember(joined.member_id)])
 
 
-def committing(offset: int, group_id: str = GROUP, *, joined=None, topic: str = DATA, **more):
-    one = OffsetToCommit(topic, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
+def commit_request(offset: int, group_id: str = GROUP, *, joined=None, topic: str = DATA, **more):
+    to_commit = OffsetToCommit(topic, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
     if joined is None:
-        return CommitOffsets(group_id, [one])
-    return CommitOffsets(group_id, [one], joined.member_id, joined.generation_id)
+        return CommitOffsets(group_id, [to_commit])
+    return CommitOffsets(group_id, [to_commit], joined.member_id, joined.generation_id)
 
 
-async def committed(to: Coordinators, group_id: str = GROUP) -> int:
-    """The offset of partition 0 of the data topic; -1 where there is none."""
-    fetched = await asked(lambda: to.call(FetchOffsets(group_id)))
+async def fetch_committed(to: Coordinators, group_id: str = GROUP) -> int:
+    """Fetches the committed offset of partition 0 of the data topic; -1 if there is none."""
+    fetched = await call_when_loaded(lambda: to.call(FetchOffsets(group_id)))
     assert fetched.refusal is None, fetched.refusal
     offsets = [
         offset.offset for offset in fetched.offsets if (offset.topic, offset.partition) == (DATA, 0)
@@ -139,14 +141,14 @@ async def committed(to: Coordinators, group_id: str = GROUP) -> int:
     return offsets[0] if offsets else -1
 
 
-async def rebalancing(to: Coordinators, member: Joined) -> None:
+async def wait_for_rebalance(to: Coordinators, member: JoinReply) -> None:
     """Waits until the group of a member rebalances."""
-    while (await to.call(beating(member))).refusal is None:  # noqa: ASYNC110
+    while (await to.call(heartbeat_request(member))).refusal is None:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
-async def parked(tasks: Sequence[asyncio.Task]) -> None:
-    """Lets calls reach their coordinator, where they stay pending."""
+async def wait_until_parked(tasks: Sequence[asyncio.Task]) -> None:
+    """Waits until calls have reached their coordinator, where they stay pending."""
     for _ in range(20):
         await asyncio.sleep(0)
     assert not any(task.done() for task in tasks)

@@ -1,4 +1,4 @@
-"""Calls to a group that raise in the middle, wherever that is."""
+"""Calls to a group that raise an exception after any number of lines."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _CODE = str(Path(partition_svc.coordinator.__file__).parent)
 
 
 class Interrupted(Exception):
-    """A call was ended by `interrupted_after`."""
+    """Raised in a call by `interrupted_after`."""
 
 
 @contextmanager
@@ -41,10 +41,10 @@ def interrupted_after(lines: int) -> Iterator[None]:
         sys.settrace(before)
 
 
-def seen(group: Group) -> tuple[Any, ...]:
-    """Observable state of a group. The order of members and offsets is not part of it."""
+def observable_state(group: Group) -> tuple[Any, ...]:
+    """Returns the observable state of a group, with members and offsets sorted."""
     consumer = group.describe_consumer()
-    consumer.members = sorted(consumer.members, key=lambda one: one.member_id)
+    consumer.members = sorted(consumer.members, key=lambda member: member.member_id)
     ((_, fetched),) = group.fetch(FetchOffsets("g"), "t", 0).replies
     offsets = sorted(map(repr, fetched.offsets))
-    return group.describe(), consumer, offsets, group.listed(), group.next_deadline
+    return group.describe(), consumer, offsets, group.as_listed_group(), group.next_deadline

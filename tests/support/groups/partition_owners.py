@@ -1,13 +1,13 @@
-"""Current owners of partitions, as the members of a group report them."""
+"""Current owners of partitions, as members of a group report them."""
 
 import threading
 from collections.abc import Iterable
 
 
 class Owners:
-    """Updated by members, from any thread: before they read, and before they revoke.
+    """Owners by partition. Members report before they read and before they revoke, from any thread.
 
-    `conflicts`: partitions that two had at a time.
+    `conflicts`: partitions that had two owners at a time.
     """
 
     def __init__(self) -> None:
@@ -15,15 +15,15 @@ class Owners:
         self._lock = threading.Lock()
         self._owners: dict[int, object] = {}
 
-    def took(self, who: object, partitions: Iterable[int]) -> None:
-        with self._lock:
-            for one in partitions:
-                owner = self._owners.setdefault(one, who)
-                if owner is not who:
-                    self.conflicts.append(f"{one} of {owner} taken by {who}")
-
-    def gave_up(self, who: object, partitions: Iterable[int]) -> None:
+    def add(self, member: object, partitions: Iterable[int]) -> None:
         with self._lock:
             for partition in partitions:
-                if self._owners.get(partition) is who:
+                owner = self._owners.setdefault(partition, member)
+                if owner is not member:
+                    self.conflicts.append(f"{partition} of {owner} taken by {member}")
+
+    def remove(self, member: object, partitions: Iterable[int]) -> None:
+        with self._lock:
+            for partition in partitions:
+                if self._owners.get(partition) is member:
                     del self._owners[partition]

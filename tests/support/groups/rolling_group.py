@@ -11,9 +11,9 @@ PARTITIONS = 6
 
 
 def share_everything(members):
-    """True if each partition has one owner, and each member has some."""
-    dealt = sorted(part for member in members for part in member.assigned)
-    return dealt == list(range(PARTITIONS)) and all(member.assigned for member in members)
+    """True if each partition has one owner, and each member has a partition."""
+    assigned = sorted(part for member in members for part in member.assigned)
+    return assigned == list(range(PARTITIONS)) and all(member.assigned for member in members)
 
 
 class RollingGroup:
@@ -33,7 +33,7 @@ class RollingGroup:
         stack.callback(self.producer.stop)
         self.broker, self.topic, self.stack = broker, topic, stack
         self.group = f"readers of {topic}"
-        self.owners, self.members, self.gone = Owners(), [], []
+        self.owners, self.members, self.stopped = Owners(), [], []
 
     def add(self, kind, **options):
         member = kind(self.broker.address, self.topic, self.group, owners=self.owners, **options)
@@ -42,37 +42,40 @@ class RollingGroup:
     def replace(self, kind, *, meanwhile=lambda: None, **options):
         oldest = self.members.pop(0)
         oldest.stop()
-        self.gone.append(oldest)
+        self.stopped.append(oldest)
         self.add(kind, **options)
         meanwhile()
         self.settle()
 
     def settle(self):
-        # A member that leaves without a coordinator stays for a session: 45 s by default.
+        # A member that cannot leave stays until its session expires: 45 s by default.
         eventually(
             lambda: share_everything(self.members),
             within_s=240,
             what="one owner for each partition",
         )
 
-    def described(self):
+    def describe(self):
         admin = AdminClient({"bootstrap.servers": self.broker.address})
         return admin.describe_consumer_groups([self.group])[self.group].result()
 
     def check(self):
         """Asserts that each record was processed, and no partition by two members at a time."""
-        enough = 20 * PARTITIONS
-        eventually(lambda: len(self.producer.acknowledged) > enough, within_s=60, what="a load")
+        records_min = 20 * PARTITIONS
+        eventually(
+            lambda: len(self.producer.acknowledged) > records_min, within_s=60, what="a load"
+        )
         self.producer.finish(within_s=60)
         assert not self.producer.failures
-        everything = {(one.partition, one.offset) for one in self.producer.acknowledged}
-        all_members = [*self.gone, *self.members]
+        acknowledged = {(record.partition, record.offset) for record in self.producer.acknowledged}
+        all_members = [*self.stopped, *self.members]
 
-        def missing():
-            return everything - {part for member in all_members for part in member.read}
+        def find_missing():
+            return acknowledged - {part for member in all_members for part in member.read}
 
         try:
-            eventually(lambda: not missing(), within_s=60, what="all records")
+            eventually(lambda: not find_missing(), within_s=60, what="all records")
         finally:
-            assert not missing(), f"{sorted(missing())[:20]} of {len(everything)} were not read"
+            missing = sorted(find_missing())
+            assert not missing, f"{missing[:20]} of {len(acknowledged)} were not read"
         assert not self.owners.conflicts, self.owners.conflicts

@@ -1,4 +1,4 @@
-"""A sample group, and the values of requests about it, for all versions at once."""
+"""A sample group, and values of requests about it, with the fields of all versions."""
 
 import uuid
 from dataclasses import dataclass
@@ -42,46 +42,46 @@ def join_of(topic, group, member_id=""):
 
 
 def sync_of(context):
-    mine = {"member_id": context.member_id, "assignment": assignment(context.topic, 0)}
+    own_share = {"member_id": context.member_id, "assignment": assignment(context.topic, 0)}
     protocol = {"protocol_type": "consumer", "protocol_name": "range"}
-    return context.in_generation | protocol | {"assignments": [mine]}
+    return context.in_generation | protocol | {"assignments": [own_share]}
 
 
 def leave_of(context):
     """LeaveGroup for all versions: since 3 several members may leave at once."""
-    left = {"member_id": context.member_id, "group_instance_id": None, "reason": "done"}
-    return {"group_id": context.group, "member_id": context.member_id, "members": [left]}
+    leaving = {"member_id": context.member_id, "group_instance_id": None, "reason": "done"}
+    return {"group_id": context.group, "member_id": context.member_id, "members": [leaving]}
 
 
 def commit_of(context, offset, *, as_member=True):
-    committed = {
+    offset_to_commit = {
         "partition_index": 0,
         "committed_offset": offset,
         "committed_leader_epoch": -1,
         "committed_metadata": "so far",
     }
-    topic = {"name": context.topic, "topic_id": context.topic_id, "partitions": [committed]}
-    who = context.members_names | {"generation_id_or_member_epoch": context.generation}
+    topic = {"name": context.topic, "topic_id": context.topic_id, "partitions": [offset_to_commit]}
+    member = context.members_names | {"generation_id_or_member_epoch": context.generation}
     no_member = {"group_id": context.group, "member_id": "", "generation_id_or_member_epoch": -1}
-    return (who if as_member else no_member) | {"retention_time": -1, "topics": [topic]}
+    return (member if as_member else no_member) | {"retention_time": -1, "topics": [topic]}
 
 
 def fetch_of(context):
     """OffsetFetch for all versions: since 8 one request may name several groups."""
     topics = [{"name": context.topic, "topic_id": context.topic_id, "partition_indexes": [0]}]
-    asked = {"group_id": context.group, "topics": topics}
-    return asked | {"groups": [asked | {"member_epoch": -1}], "require_stable": True}
+    group = {"group_id": context.group, "topics": topics}
+    return group | {"groups": [group | {"member_epoch": -1}], "require_stable": True}
 
 
-def committed(response, version):
-    """Offset, metadata and error of the one partition."""
+def committed_offset(response, version):
+    """Returns offset, metadata and error of the only partition."""
     group = response.groups[0] if version >= 8 else response
-    one = group.topics[0].partitions[0]
-    return one.committed_offset, one.metadata, one.error_code
+    partition = group.topics[0].partitions[0]
+    return partition.committed_offset, partition.metadata, partition.error_code
 
 
 def leave_an_empty_group(context):
-    """Leaves the group empty, with an offset."""
+    """Commits an offset, and removes the only member."""
     assert commit_error(context.ask(OFFSET_COMMIT, 9, commit_of(context, 3))) == 0
     assert context.ask(LEAVE_GROUP, 5, leave_of(context)).error_code == 0
 

@@ -1,4 +1,4 @@
-"""Members of one group that come, go, die and repeat themselves, from a random seed."""
+"""Members of one group that join, leave, die and repeat requests, from a random seed."""
 
 from contextlib import nullcontext
 from itertools import count
@@ -7,13 +7,13 @@ from random import Random
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
-    Joined,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
     MemberAssignment,
-    Synced,
     SyncGroup,
+    SyncReply,
 )
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
@@ -42,7 +42,7 @@ class Client:
 
 
 class SimulatedGroup:
-    """`step` does one random thing; `settle` lets time pass until no request waits."""
+    """A group and its clients. `step` does a random action; `settle` waits for all replies."""
 
     def __init__(self, seed, clients=5):
         self.random = Random(seed)
@@ -53,8 +53,8 @@ class SimulatedGroup:
         self.shell = CheckedGroup(
             GroupSettings(initial_rebalance_delay_ms=delay_ms, max_size=size_max)
         )
-        self.clients = [Client(f"i{one}" if one % 2 else None) for one in range(clients)]
-        self.callers = {}  # by ticket: whose request it is
+        self.clients = [Client(f"i{number}" if number % 2 else None) for number in range(clients)]
+        self.callers = {}  # client that sent each request, by ticket
         self.sent = []  # to be repeated
         self.seen = set()  # events that occurred
 
@@ -71,13 +71,13 @@ class SimulatedGroup:
         self.random.choices(list(actions), list(actions.values()))[0]()
 
     def settle(self):
-        """Sends no more requests: the pending ones complete by timeouts alone."""
+        """Sends no more requests; the pending ones complete by timeouts."""
         while self.shell.group.next_deadline is not None:
             self.now_ms = self.shell.group.next_deadline
-            self._ring()
+            self._fire_timers()
         while self.shell.unwritten:
             self._write(delivered=False)
-        assert not self.shell.asked
+        assert not self.shell.pending
         assert not self.shell.group.describe().members
 
     def _act(self):
@@ -112,9 +112,9 @@ class SimulatedGroup:
         plan = next(self.numbers)
         assignments = [
             MemberAssignment(
-                one.member_id, f"{joined.generation_id}|{one.member_id}|{plan}".encode()
+                member.member_id, f"{joined.generation_id}|{member.member_id}|{plan}".encode()
             )
-            for one in ([] if joined.skip_assignment else joined.members)
+            for member in ([] if joined.skip_assignment else joined.members)
         ]
         request = SyncGroup(
             "g",
@@ -190,7 +190,7 @@ class SimulatedGroup:
         except Interrupted:
             self.seen.add("interruption")
             for ticket in self.shell.roll_back(self.now_ms):
-                client, request = self.callers.pop(ticket), self.shell.asked.pop(ticket)
+                client, request = self.callers.pop(ticket), self.shell.pending.pop(ticket)
                 if isinstance(request, JoinGroup | SyncGroup) and client is not None:
                     client.joined, client.wants_join = None, True
             return
@@ -198,15 +198,15 @@ class SimulatedGroup:
 
     def _ticket(self, client, request):
         ticket = next(self.numbers)
-        self.shell.asked[ticket] = request
+        self.shell.pending[ticket] = request
         self.callers[ticket] = client
         return ticket
 
     def _pass_time(self):
         self.now_ms += self.random.choice([10, 1_000, 4_000, 12_000])
-        self._ring()
+        self._fire_timers()
 
-    def _ring(self):
+    def _fire_timers(self):
         deadline = self.shell.group.next_deadline
         if deadline is not None and deadline <= self.now_ms:
             self._call(lambda: self.shell.group.on_deadline(self.now_ms))
@@ -225,16 +225,16 @@ class SimulatedGroup:
             self.seen.add((type(reply).__name__, reply.refusal and reply.refusal.name))
             client = self.callers.pop(ticket)
             if delivered and client in self.clients:
-                self._hear(client, request, reply)
+                self._on_reply(client, request, reply)
 
-    def _hear(self, client, request, reply):
+    def _on_reply(self, client, request, reply):
         if reply.refusal is GroupRefusal.MEMBER_ID_REQUIRED:
             client.member_id, client.wants_join = reply.member_id, True
         elif reply.refusal in JOIN_AGAIN:
             client.wants_join = True
         elif reply.refusal is not None:
             client.member_id, client.generation, client.wants_join = "", -1, True
-        elif isinstance(reply, Joined):
+        elif isinstance(reply, JoinReply):
             client.member_id, client.joined = reply.member_id, reply
-        elif isinstance(reply, Synced):
+        elif isinstance(reply, SyncReply):
             client.generation = request.generation_id

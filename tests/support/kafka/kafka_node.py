@@ -63,15 +63,19 @@ def kafka_version() -> str:
 
 @contextmanager
 def formatted_node(folder: Path, settings: Mapping[str, str]) -> Iterator[KafkaNode]:
-    """A node with its data in `folder`, on reserved ports. `settings` have Kafka's names."""
+    """A node with its data in `folder`, on reserved ports. `settings` have Kafka's names.
+
+    Logs that are in `folder` stay.
+    """
     _fetch_jars()
     kafka, controller = ReservedPort(), ReservedPort()
     node = KafkaNode(kafka.address, folder / "server.properties", folder / "logs")
     text = _PROPERTIES.format(kafka=kafka.address, controller=controller.address, logs=node.logs)
     text += "".join(f"{name}={value}\n" for name, value in settings.items())
     node.properties.write_text(text)
-    tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(node.properties)]
-    subprocess.run([*_java(), *tool], capture_output=True, check=True, timeout=_FORMAT_WITHIN_S)
+    tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _CLUSTER_ID]
+    command = [*_java(), *tool, "-c", str(node.properties)]
+    subprocess.run(command, capture_output=True, check=True, timeout=_FORMAT_WITHIN_S)
     try:
         yield node
     finally:

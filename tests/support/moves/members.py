@@ -1,7 +1,7 @@
 """Members that move logs between them over real gRPC, and a ring that sends them its changes.
 
-Everything but the metadata service is the real thing. A member that "crashes" leaves a copy of its
-directory as it was at that moment, which is what a killed process leaves; the next one opens that.
+Everything except the metadata service is real. A member that "crashes" continues from a copy of its
+directory at that moment, as after a killed process.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from partition_svc.moves.source_connection import SourceConnection, SourceConnec
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, TOPIC_ID, batch
 
 SOURCE, TARGET = "partition-0", "partition-1"
 
-#: Errors that a caller retries: the log is, or will soon be, at another member.
-_PASSING = (
+#: Errors that a caller retries, because the log moves to another member.
+_RETRIABLE = (
     Refusal.NOT_OWNER,
     Refusal.MOVING,
     Refusal.FENCED_LEADER_EPOCH,
@@ -43,9 +43,9 @@ class NotifyingRing:
         self.moves: dict[int, Move] = {}
         self.members: dict[str, Member] = {}
         self.listeners: dict[str, Callable[[ClusterChange], None]] = {}
-        self.topic_is_there = True
+        self.has_topic = True
         self.ended: list[int] = []
-        #: Which process made each call that changes a move.
+        #: The calling process of each call that changes a move.
         self.processes: list[MemberProcess | None] = []
         self._revision = 0
         self._move_ids = 0
@@ -55,7 +55,7 @@ class NotifyingRing:
 
     def join(self, member: Member, listener: Callable[[ClusterChange], None]) -> None:
         self.members[member.name] = member
-        self._tell(members=[member])
+        self._publish(members=[member])
         self.listeners[member.name] = listener
         listener(self.snapshot())
 
@@ -65,7 +65,7 @@ class NotifyingRing:
             self._revision,
             CLUSTER_ID,
             is_snapshot=True,
-            topics=[topic] if self.topic_is_there else [],
+            topics=[topic] if self.has_topic else [],
             members=list(self.members.values()),
             moves=list(self.moves.values()),
         )
@@ -82,25 +82,25 @@ class NotifyingRing:
         placements = []
         if move.phase is MovePhase.FENCE:
             placements = [self._place(move, move.source)]
-        self._tell(placements=placements, moves_gone=[move_id])
+        self._publish(placements=placements, ended_moves=[move_id])
 
-    def begin_anew(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
-        """Gives the log to another owner, with the old owner's copy lost.
+    def replace_owner(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
+        """Gives the log to another owner after the old owner's copy was lost.
 
         If the source still has to clean up, the record of the move stays.
         """
         move = self.moves[move_id]
         if is_cleaned:
             del self.moves[move_id]
-        self._tell(
-            placements=[self._place(move, owner)], moves_gone=[move_id] if is_cleaned else []
+        self._publish(
+            placements=[self._place(move, owner)], ended_moves=[move_id] if is_cleaned else []
         )
 
     def delete_topic(self) -> None:
-        gone = list(self.moves)
+        move_ids = list(self.moves)
         self.moves.clear()
-        self.topic_is_there = False
-        self._tell(topics_gone=[TOPIC_ID], moves_gone=gone)
+        self.has_topic = False
+        self._publish(deleted_topics=[TOPIC_ID], ended_moves=move_ids)
 
     async def advance_move(
         self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
@@ -120,7 +120,7 @@ class NotifyingRing:
         self.processes.append(process)
         self.ended.append(move_id)
         if self.moves.pop(move_id, None) is not None:
-            self._tell(moves_gone=[move_id])
+            self._publish(ended_moves=[move_id])
 
     def _place(self, move: Move, owner: str) -> PlacementChange:
         placement = Placement(owner, self.placements[move.partition].leader_epoch + 1)
@@ -129,9 +129,9 @@ class NotifyingRing:
 
     def _record(self, move: Move, placements: list[PlacementChange] | None = None) -> None:
         self.moves[move.move_id] = move
-        self._tell(moves=[move], placements=placements or [])
+        self._publish(moves=[move], placements=placements or [])
 
-    def _tell(self, **changed: object) -> None:
+    def _publish(self, **changed: object) -> None:
         self._revision += 1
         change = ClusterChange(self._revision, CLUSTER_ID, **changed)  # type: ignore[arg-type]
         for listener in tuple(self.listeners.values()):
@@ -139,14 +139,14 @@ class NotifyingRing:
 
 
 class MovingMember:
-    """One partition service's inside, with its gRPC server."""
+    """The core of a partition service, with its gRPC server."""
 
     def __init__(self, name: str, folder: Path, ring: NotifyingRing, **settings: object) -> None:
         self.name = name
         self.folder = folder
         self._ring = ring
-        own = {"member": name, "move_copy_retention_ms": 0, **settings}
-        self._settings = PartitionSettings(**own)  # type: ignore[arg-type]
+        values = {"member": name, "move_copy_retention_ms": 0, **settings}
+        self._settings = PartitionSettings(**values)  # type: ignore[arg-type]
 
     async def start(self) -> None:
         self.store = LogStore(self.folder, flush_bytes=1 << 20)
@@ -179,9 +179,9 @@ class MovingMember:
 
     async def crash(self) -> None:
         """Crashes the member: the next start finds the disk as it is now."""
-        left = self.folder.with_name(self.folder.name + "+")
-        copied(self.folder, left)
-        self.folder = left
+        copy = self.folder.with_name(self.folder.name + "+")
+        copy_open_store(self.folder, copy)
+        self.folder = copy
         await self.stop()
 
     def _apply(self, change: ClusterChange) -> None:
@@ -195,13 +195,13 @@ async def moving_members(
 ) -> AsyncIterator[tuple[MovingMember, MovingMember]]:
     """Source and target of a move."""
     members = [MovingMember(name, folder / name, ring, **settings) for name in (SOURCE, TARGET)]
-    for one in members:
-        await one.start()
+    for member in members:
+        await member.start()
     try:
         yield members[0], members[1]
     finally:
-        for one in members:
-            await one.stop()
+        for member in members:
+            await member.stop()
 
 
 class Producer:
@@ -226,13 +226,13 @@ class Producer:
         sequence = len(self.acknowledged)
         while True:
             owner, leader_epoch = self._ring.placement(self.log)
-            one = Append(self.log, self.batch(sequence), leader_epoch)
+            request = Append(self.log, self.batch(sequence), leader_epoch)
             core = self._members[owner].core
-            (result,) = await core.append([one], acks=ACKS_ALL)
+            (result,) = await core.append([request], acks=ACKS_ALL)
             if result.refusal is None:
                 self.acknowledged[sequence] = result.base_offset
                 return result.base_offset
-            assert result.refusal in _PASSING, result
+            assert result.refusal in _RETRIABLE, result
             await asyncio.sleep(0.001)
 
     async def send_for_ever(self) -> None:
@@ -241,7 +241,7 @@ class Producer:
 
 
 class Failpoints:
-    """Replaces `reach` in the modules of moves: callers wait at a place that a test holds."""
+    """Replaces `reach` in the modules of moves: callers wait at failpoints that a test holds."""
 
     def __init__(self) -> None:
         self.reached: list[str] = []
@@ -250,7 +250,7 @@ class Failpoints:
     def hold(self, name: str) -> None:
         self._held[name] = asyncio.Event()
 
-    def let_go(self, name: str) -> None:
+    def release(self, name: str) -> None:
         self._held.pop(name).set()
 
     async def reach(self, name: str) -> None:

@@ -12,16 +12,16 @@ from tests.support.processes.cluster import METADATA, Cluster
 from tests.support.stores.kept_logs import kept_logs
 from tests.support.waiting import eventually
 
-#: A move whose target is away in FENCE is rolled back soon.
+#: A move whose target is down in FENCE is rolled back soon.
 SETTINGS = {
     "ring_move_fence_timeout_ms": "500",
-    # Remains of a cancelled move would look like a copy in the wrong place.
+    # Otherwise copies of cancelled moves would look like copies on the wrong member.
     "ring_move_copy_retention_ms": "0",
     # Small, so that logs of some megabytes have several generations.
     "log_flush_bytes": "4194304",
 }
 
-#: For tests that have deleted it themselves.
+#: Returned if the test has deleted the topic.
 _UNKNOWN_TOPIC = 3
 
 #: Records of each producer in each partition before and after the fault.
@@ -29,7 +29,7 @@ _RECORDS = 5
 
 
 class Moving(NamedTuple):
-    """Partition 0 of the topic is on `source`, and is to move to `target`."""
+    """A topic under load whose partition 0 is on `source` and will move to `target`."""
 
     cluster: Cluster
     topic: str
@@ -39,7 +39,7 @@ class Moving(NamedTuple):
     load: CheckedLoad
 
     def process_of(self, role: str) -> str:
-        """The name of the process that is "source", "target" or "metadata" here."""
+        """Returns the name of the process that is "source", "target" or "metadata"."""
         return {"source": self.source, "target": self.target, "metadata": METADATA}[role]
 
     def wait_for_records(self) -> None:
@@ -52,19 +52,19 @@ class Moving(NamedTuple):
         )
 
     def finish(self, *, owner: str | None = None, unnoticed: bool = False) -> None:
-        """Asserts that the load continues unharmed, and that copies are on their owners' disks.
+        """Asserts that the load lost no record, and that only owners have copies on their disks.
 
         `owner` must have partition 0; default: the target.
         """
         self.wait_for_records()
         self.load.finish().assert_clean(unnoticed=unnoticed)
         assert self.cluster.ring.topic(self.topic).partitions[0].owner == (owner or self.target)
-        assert_copies_are_where_they_belong(self.cluster, self.topic)
+        assert_only_owners_have_copies(self.cluster, self.topic)
 
 
 @contextmanager
 def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
-    """A new topic under load; partition 0, at least, is on the source. Deleted at the end."""
+    """Runs a load on a new topic, whose partition 0 is on the source; deletes it at the end."""
     name = f"moving-{uuid.uuid4().hex[:8]}"
     with CheckedLoad(cluster.bootstrap, name, partitions=partitions, producers=1) as load:
         topic = cluster.ring.topic(name)
@@ -77,8 +77,8 @@ def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
         assert raw.delete_topic(name) in (0, _UNKNOWN_TOPIC)
 
 
-def put_in_order(cluster: Cluster) -> None:
-    """Restores a clean cluster: all processes run, all members joined, deleted topics gone."""
+def restore_cluster(cluster: Cluster) -> None:
+    """Restores a clean cluster: all processes run, all members have joined, no logs are left."""
     for name, process in cluster.processes.items():
         if not process.is_running:
             cluster.start(name)
@@ -90,16 +90,17 @@ def put_in_order(cluster: Cluster) -> None:
         eventually(lambda member=member: not kept_logs(cluster.data_dir(member)), what="no logs")  # type: ignore[misc]
 
 
-def assert_copies_are_where_they_belong(
+def assert_only_owners_have_copies(
     cluster: Cluster, name: str, *, written: int | None = None
 ) -> None:
     """Asserts that each log of the topic ends up on its owner's disk, and on no other.
 
-    The first `written` partitions hold records (default: all); a log without need not be there.
+    The first `written` partitions have records (default: all); other logs may be missing.
     """
     topic = cluster.ring.topic(name)
-    owned = {(one.owner, (topic.topic_id, n)) for n, one in enumerate(topic.partitions)}
-    with_records = {one for one in owned if one[1][1] < (written or len(owned))}
+    placements = enumerate(topic.partitions)
+    owned = {(placement.owner, (topic.topic_id, n)) for n, placement in placements}
+    with_records = {(owner, log) for owner, log in owned if log[1] < (written or len(owned))}
 
     def are_in_place() -> bool:
         kept = {

@@ -1,4 +1,4 @@
-"""Operator's view of the ring for tests: calls that block until the response."""
+"""A blocking client of the ring's administration."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -32,7 +32,7 @@ class RingAdmin:
         ]
         self._channel = grpc.insecure_channel(address, options=options)
         self._stub = RingServiceStub(self._channel)
-        self._asked: grpc.Future[pb.ChangeRingResponse] | None = None
+        self._pending: grpc.Future[pb.ChangeRingResponse] | None = None
         self._topics = MetadataServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -43,7 +43,7 @@ class RingAdmin:
 
     def describe(self) -> RingDescription:
         """Describes the ring; waits for a service that is restarting."""
-        return ring_from_message(_answer(self._stub.DescribeRing, pb.DescribeRingRequest()))
+        return ring_from_message(_call(self._stub.DescribeRing, pb.DescribeRingRequest()))
 
     def member(self, name: str) -> RingMember | None:
         return next((member for member in self.describe().members if member.name == name), None)
@@ -51,8 +51,8 @@ class RingAdmin:
     def topic(self, name: str) -> Topic:
         """Describes a topic with the owner and the leader epoch of each partition."""
         request = metadata_pb2.DescribeTopicsRequest(names=[name])
-        (answer,) = _answer(self._topics.DescribeTopics, request).topics
-        return topic_from_message(answer)
+        (description,) = _call(self._topics.DescribeTopics, request).topics
+        return topic_from_message(description)
 
     def add(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(add_member=name))
@@ -63,17 +63,17 @@ class RingAdmin:
     def drain(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(drain_member=name))
 
-    def ask_to_drain(self, name: str) -> None:
+    def request_drain(self, name: str) -> None:
         """Requests a drain without waiting, as the service may be held or killed."""
-        self._ask(pb.ChangeRingRequest(drain_member=name))
+        self._send(pb.ChangeRingRequest(drain_member=name))
 
-    def ask_to_remove(self, name: str) -> None:
+    def request_removal(self, name: str) -> None:
         """Requests the removal of a member whose volume is lost, without waiting."""
-        self._ask(pb.ChangeRingRequest(remove_member=name, accept_data_loss=True))
+        self._send(pb.ChangeRingRequest(remove_member=name, accept_data_loss=True))
 
-    def _ask(self, request: pb.ChangeRingRequest) -> None:
-        # Kept: gRPC cancels a call without references.
-        self._asked = self._stub.ChangeRing.future(
+    def _send(self, request: pb.ChangeRingRequest) -> None:
+        # The reference is needed: gRPC cancels a call without references.
+        self._pending = self._stub.ChangeRing.future(
             request, timeout=_CALL_WITHIN_S, wait_for_ready=True
         )
 
@@ -87,43 +87,47 @@ class RingAdmin:
         def is_dead(ring: RingDescription) -> bool:
             return not any(member.is_alive for member in ring.members if member.name == name)
 
-        self.wait_until(is_dead, what=f"{name} that is not alive")
+        self.wait_until(is_dead, what=f"{name} to be dead")
 
     def cancel(self, move_id: int) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(cancel_move=move_id))
 
     def _change(self, request: pb.ChangeRingRequest) -> RingRefusal | None:
-        return ring_result_from_message(_answer(self._stub.ChangeRing, request)).refusal
+        return ring_result_from_message(_call(self._stub.ChangeRing, request)).refusal
 
     def wait_until(
-        self, holds: Callable[[RingDescription], bool], *, what: str, within_s: float | None = None
+        self,
+        condition: Callable[[RingDescription], bool],
+        *,
+        what: str,
+        within_s: float | None = None,
     ) -> RingDescription:
-        """Waits for the first description for which the condition holds, and returns it."""
+        """Waits for the first description that meets the condition, and returns it."""
 
-        def look() -> RingDescription | None:
+        def describe() -> RingDescription | None:
             last.append(self.describe())
-            return last[-1] if holds(last[-1]) else None
+            return last[-1] if condition(last[-1]) else None
 
         last: list[RingDescription] = []
         try:
-            found = eventually(look, within_s=within_s or _MOVED_WITHIN_S, what=what)
+            ring = eventually(describe, within_s=within_s or _MOVED_WITHIN_S, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}: {last[-1:]}") from error
-        assert found is not None
-        return found
+        assert ring is not None
+        return ring
 
     def wait_until_settled(self) -> RingDescription:
         """Waits until every member has its partitions and no move is left."""
         return self.wait_until(is_settled, what="a ring without moves")
 
 
-def _answer(method: Callable[..., Any], request: Message) -> Any:
-    """Response to a call that may be retried.
+def _call(method: Callable[..., Any], request: Message) -> Any:
+    """Returns the response to a call, which may be retried.
 
-    A call may still go out on the connection to a service that was killed, before that is noticed.
+    A call may still use the connection to a service that was killed, until gRPC detects that.
     """
 
-    def look() -> Any:
+    def call() -> Any:
         try:
             return method(request, timeout=_CALL_WITHIN_S, wait_for_ready=True)
         except grpc.RpcError as error:
@@ -131,7 +135,7 @@ def _answer(method: Callable[..., Any], request: Message) -> Any:
                 return None
             raise
 
-    return eventually(look, within_s=_CALL_WITHIN_S, what=f"an answer to {request!r}")
+    return eventually(call, within_s=_CALL_WITHIN_S, what=f"a response to {request!r}")
 
 
 def is_settled(ring: RingDescription) -> bool:

@@ -15,7 +15,7 @@ class CommandOutput(NamedTuple):
     err: str
 
 
-def ring(cluster: Cluster, *words: str) -> CommandOutput:
-    command = [RINGLOG, "ring", *words, "--metadata", cluster.grpc_address(METADATA)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    return CommandOutput(done.returncode, done.stdout, done.stderr)
+def ring(cluster: Cluster, *arguments: str) -> CommandOutput:
+    command = [RINGLOG, "ring", *arguments, "--metadata", cluster.grpc_address(METADATA)]
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return CommandOutput(completed.returncode, completed.stdout, completed.stderr)

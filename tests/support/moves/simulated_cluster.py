@@ -1,8 +1,8 @@
 """A metadata service and members that move partitions, in one process and in any order.
 
-The service is the real one on a store in memory; members, logs and time are simulated. Each
-method is one thing that may happen at any moment: a step of one member, a crash, a command. What
-must never happen is asserted where it would.
+The service is real, on a store in memory; members, logs and time are simulated. Each method is an
+event that may happen at any moment: a step of one member, a crash, a command. Violations of the
+invariants are asserted where they would occur.
 """
 
 import random
@@ -15,7 +15,7 @@ from common.ports.moves import Move, MovePhase, RingRefusal, RingState
 from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.moves.plan import planned_moves
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.ring import LocalRing
@@ -30,14 +30,14 @@ FENCE_TIMEOUT_S = 5.0
 
 
 class Service:
-    """The metadata service, as long as it is not killed. `store` outlives it."""
+    """The metadata service until it is killed. `store` outlives it."""
 
     def __init__(self, store, policy):
         self.view, self.member_table = ClusterView(), MemberTable()
         self.hub = WatchHub(self.view)
         self.change_log = ChangeLog(StateStore(store), self.view, self.member_table, self.hub)
         changes = Notifier()
-        reports = Reports(self.view, on_change=changes.notify_all)
+        reports = LoadReports(self.view, on_change=changes.notify_all)
         table, change_log = self.member_table, self.change_log
         self.members = MemberRegistry(self.view, table, self.hub, change_log, reports)
         self.scheduler = MoveScheduler(
@@ -67,9 +67,9 @@ class Service:
 
 @dataclass
 class Log:
-    """One member's copy of a partition: how many records, and up to which epoch it is fenced.
+    """One member's copy of a partition: its number of records, and the epoch of its fence.
 
-    `is_part`: a move is bringing it, and has not brought all of it.
+    `is_part`: a move has copied only a part of the records.
     """
 
     records: int = 0
@@ -79,16 +79,16 @@ class Log:
 
 @dataclass
 class Node:
-    """Member: its disk, its view, and its next step."""
+    """A member: its disk, its view, and the moves in which it takes part."""
 
     name: str
     volumes: int = 0
     logs: dict = field(default_factory=dict)
     view: ClusterView = field(default_factory=ClusterView)
     watch: RegisteredWatch | None = None
-    #: Moves of which it believes that their fence is recorded.
+    #: Moves whose fence was recorded, as far as the member knows.
     fencing: dict[int, Move] = field(default_factory=dict)
-    #: … and of which it has every record.
+    #: Moves whose records it has all copied.
     complete: dict[int, Move] = field(default_factory=dict)
 
     @property
@@ -97,9 +97,9 @@ class Node:
 
 
 class SimulatedCluster:
-    """`acknowledged` counts acknowledged records by partition.
+    """A cluster. `acknowledged`: numbers of acknowledged records by partition.
 
-    None if its owner was lost, and the rest was not counted yet.
+    None if the owner was lost, and its remaining records were not counted yet.
     """
 
     def __init__(self, seed, *, moves_max=4, moves_per_member_max=2):
@@ -118,19 +118,19 @@ class SimulatedCluster:
         self._epochs: dict = {}
         self._known_moves: set[int] = set()
 
-    # What the service and its operator do.
+    # Actions of the service and its operator.
 
     async def open(self):
         await self.service.open()
 
     async def crash_service(self):
         """Kills the service, and restarts it on its store. All members have to reconnect."""
-        left, batch = MemoryKvStore(), WriteBatch()
+        store, batch = MemoryKvStore(), WriteBatch()
         for key, value in self.store.scan(b"", b"\xff"):
             batch.put(key, value)
-        left.write(batch, sync=True)
+        store.write(batch, sync=True)
         self.service.change_log._disk.shutdown()
-        self.store, self.service = left, Service(left, self.policy)
+        self.store, self.service = store, Service(store, self.policy)
         await self.service.open()
         for node in self.nodes.values():
             node.watch = None
@@ -158,19 +158,19 @@ class SimulatedCluster:
         view = self.service.view
         if view.topics:
             topic = self.rng.choice(view.topics)
-            gone = [move.move_id for move in view.moves if move.topic_id == topic.topic_id]
-            await self.service.commit(Mutation(topics_gone=[topic], moves_gone=gone))
+            move_ids = [move.move_id for move in view.moves if move.topic_id == topic.topic_id]
+            await self.service.commit(Mutation(deleted_topics=[topic], ended_moves=move_ids))
             self.service.scheduler.forget_topics([topic.topic_id])
             for partition in range(len(topic.partitions)):
                 del self.acknowledged[topic.topic_id, partition]
 
-    # What members do.
+    # Actions of members.
 
     async def start(self, name):
         node = self.nodes.setdefault(name, Node(name))
         volume = f"volume {node.volumes} of {name}"
         node.watch = RegisteredWatch(self.service.members, Member(name, f"{name}:1", volume, 1))
-        # Its next step is forgotten, its disk is not.
+        # The process forgets its moves; the disk stays.
         node.fencing, node.complete, node.view = {}, {}, ClusterView()
         await self.learn(node)
 
@@ -194,14 +194,16 @@ class SimulatedCluster:
             return
         result = await self.service.ring.remove_member(name, accept_data_loss=True)
         assert result.refusal is None
-        lost = [(one.topic_id, partition) for one in result.lost for partition in one.partitions]
+        lost = [
+            (topic.topic_id, partition) for topic in result.lost for partition in topic.partitions
+        ]
         assert sorted(lost) == sorted(owned)
         assert all(self.service.view.placement(*key).owner in new_owners for key in owned)
         node.logs, node.volumes = {}, node.volumes + 1
         self.acknowledged |= dict.fromkeys(owned)
 
     async def learn(self, node):
-        """Applies the next change to its view."""
+        """Applies the next change of the metadata to the view of a member."""
         if node.view.revision < self.service.view.revision or not node.view.has_snapshot:
             node.view.apply(await anext(node.watch))
 
@@ -229,11 +231,11 @@ class SimulatedCluster:
     async def copy(self, node):
         """Copies the source's current records to a target, which reports its progress."""
         moves = [
-            one
-            for one in node.view.moves
-            if one.target == node.name
-            and one.phase < MovePhase.COMMIT
-            and one.move_id not in node.complete
+            move
+            for move in node.view.moves
+            if move.target == node.name
+            and move.phase < MovePhase.COMMIT
+            and move.move_id not in node.complete
         ]
         if not moves:
             return
@@ -251,7 +253,7 @@ class SimulatedCluster:
     def fence(self, node):
         """Requests the fence from a source, maybe long after the move was cancelled.
 
-        Its response counts only for a target that still knows of the move.
+        A target that does not know the move any more ignores the response.
         """
         if not node.fencing:
             return
@@ -292,10 +294,10 @@ class SimulatedCluster:
                 node.fencing.pop(move_id)
                 node.complete.pop(move_id, None)
 
-    # What must hold.
+    # Invariants.
 
     def check(self):
-        """Checks the table: nothing lost, no unknown owner, epochs grow one step at a time."""
+        """Checks the table: all owners are known, and every change of an owner raises the epoch."""
         view = self.service.view
         for topic in view.topics:
             for partition, placement in enumerate(topic.partitions):
@@ -305,12 +307,12 @@ class SimulatedCluster:
                 assert placement.leader_epoch >= before.leader_epoch
                 assert placement == before or placement.leader_epoch > before.leader_epoch
                 self._epochs[key] = placement
-        partitions = [(one.topic_id, one.partition) for one in view.moves]
+        partitions = [(move.topic_id, move.partition) for move in view.moves]
         assert len(partitions) == len(set(partitions)), "a partition is in two moves"
         for move in view.moves:
             placement = view.placement(move.topic_id, move.partition)
             if move.phase is MovePhase.COMMIT:
-                # Where the target is lost the record lives until the source has cleaned up.
+                # If the target was lost, the record stays until the source has cleaned up.
                 assert placement.leader_epoch > move.leader_epoch
             else:
                 assert placement == (move.source, move.leader_epoch)
@@ -324,15 +326,15 @@ class SimulatedCluster:
             for move in self.service.view.moves
             if move.phase < MovePhase.COMMIT and {move.source, move.target} <= live
         }
-        begun = under_way.keys() - self._known_moves
+        started = under_way.keys() - self._known_moves
         self._known_moves |= {move.move_id for move in self.service.view.moves}
-        assert not begun or len(under_way) <= self.policy.moves_max
-        for name in set().union(*(under_way[move_id] for move_id in begun)):
+        assert not started or len(under_way) <= self.policy.moves_max
+        for name in set().union(*(under_way[move_id] for move_id in started)):
             count = sum(name in pair for pair in under_way.values())
             assert count <= self.policy.moves_per_member_max
 
     def check_end(self):
-        """Checks that nothing moves any more, and every partition is where the ring places it."""
+        """Checks that no move is left, and that every partition is at its planned owner."""
         service = self.service
         assert service.view.moves == ()
         assert len(service.scheduler.plan) == 0
@@ -348,4 +350,4 @@ class SimulatedCluster:
             assert not log.is_part
             assert log.fence < leader_epoch, "no member can append any more"
             holders = [node.name for node in self.nodes.values() if key in node.logs]
-            assert holders in ([], [owner]), "a copy was left behind"
+            assert holders in ([], [owner]), "a member that is not the owner has a copy"

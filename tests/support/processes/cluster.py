@@ -1,7 +1,7 @@
-"""A whole cluster of real processes, each on a port and in a folder of its own.
+"""A cluster of real processes, each with a port and a folder of its own.
 
-Names are those of the pods: metadata-0, partition-0 …, gateway-0 …. Every process stays on its
-address and its data through `kill`, `start` and `restart`; more members are added while it runs.
+Names are those of the pods: metadata-0, partition-0 …, gateway-0 …. Every process keeps its address
+and its data through `kill`, `start` and `restart`; members may be added while the cluster runs.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ METADATA = "metadata-0"
 
 
 class Cluster:
-    """Running processes by name. Use it in a `with`: it starts and ends them."""
+    """Running processes by name. Use it in a `with`: it starts and stops them."""
 
     def __init__(
         self, folder: Path, *, partitions: int = 2, gateways: int = 1, **settings: str
@@ -96,12 +96,12 @@ class Cluster:
         return name
 
     def kill(self, *names: str) -> None:
-        """SIGKILL; all of them where none is named."""
+        """Kills processes, by default all, with SIGKILL."""
         for name in names or self.names:
             self.processes[name].kill()
 
     def restart(self, *names: str) -> None:
-        """SIGKILL, start, and wait until clients are served and members are known again."""
+        """Kills processes, starts them, and waits until the cluster is ready again."""
         self.kill(*names)
         for name in names or self.names:
             self.start(name)
@@ -113,7 +113,7 @@ class Cluster:
         for gateway in self.gateways:
             self._wait(
                 lambda gateway=gateway: could_create_topics(self.kafka_address(gateway)),
-                what=f"{gateway} that serves",
+                what=f"{gateway} to be ready",
             )
 
     def wait_until_alive(self, *members: str) -> None:
@@ -128,25 +128,25 @@ class Cluster:
         self._wait(are_alive, what=f"{members} alive")
 
     def assert_running(self) -> None:
-        ended = [one.name for one in self.processes.values() if not one.is_running]
+        ended = [process.name for process in self.processes.values() if not process.is_running]
         assert not ended, f"{ended} ended\n{self.tail}"
 
     @property
     def tail(self) -> str:
         return "\n".join(process.tail for process in self.processes.values())
 
-    def _wait(self, look: object, *, what: str) -> None:
-        def looked() -> bool:
+    def _wait(self, condition: object, *, what: str) -> None:
+        def is_met() -> bool:
             self.assert_running()
-            return bool(look())  # type: ignore[operator]
+            return bool(condition())  # type: ignore[operator]
 
         try:
-            eventually(looked, what=what)
+            eventually(is_met, what=what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.tail}") from error
 
     def _own(self, name: str) -> Mapping[str, str]:
-        """Settings that differ between this process and its siblings."""
+        """Returns the settings that each process has for itself."""
         service, _, ordinal = name.partition("-")
         address = self.grpc_address(name)
         own = {"grpc.listen": address}

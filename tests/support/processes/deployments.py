@@ -1,7 +1,7 @@
 """The broker as users run it, in one process or in three, on ports of its own.
 
-`standalone` and `three_processes` describe how; a `Deployment` starts, kills and restarts the
-processes, each on the address it had before.
+A `Deployment` starts, kills and restarts the processes, each with a fixed address. `standalone` and
+`three_processes` create one.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ STANDALONE = ("standalone",)
 THREE_PROCESSES = ("metadata", "partition", "gateway")
 
 
-class Place(NamedTuple):
-    """One deployment's folder, ports, and the settings that all its processes get."""
+class Layout(NamedTuple):
+    """Folder and ports of a deployment, and the settings that all its processes get."""
 
     folder: Path
     kafka: ReservedPort
@@ -29,41 +29,41 @@ class Place(NamedTuple):
 
 
 class Deployment:
-    """Running processes, by name. Use it in a `with`: it starts and ends them."""
+    """Running processes, by name. Use it in a `with`: it starts and stops them."""
 
     def __init__(
         self,
         names: tuple[str, ...],
-        commands: Callable[[Place], Mapping[str, list[str]]],
+        commands: Callable[[Layout], Mapping[str, list[str]]],
         folder: Path,
         settings: Mapping[str, str],
     ) -> None:
         self.names = names
-        self.place = Place(folder, ReservedPort(), {n: ReservedPort() for n in names}, settings)
-        self.commands = commands(self.place)
+        self.layout = Layout(folder, ReservedPort(), {n: ReservedPort() for n in names}, settings)
+        self.commands = commands(self.layout)
         self.processes: dict[str, BrokerProcess] = {}
-        #: Variables that every process started from now on gets.
+        #: Environment variables of all processes that are started from now on.
         self.environment: Mapping[str, str] = {}
-        #: The same for one process, by its name.
+        #: Environment variables of single processes, by name.
         self.own_environments: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def address(self) -> str:
         """Address for Kafka clients: "host:port"."""
-        return self.place.kafka.address
+        return self.layout.kafka.address
 
     @property
     def gateway(self) -> BrokerProcess:
-        """The process that clients talk to."""
+        """The process that serves clients."""
         return self.processes[self.names[-1]]
 
     @property
     def storage(self) -> BrokerProcess:
-        """The process that keeps the logs."""
+        """The process that stores the logs."""
         return self.processes["partition" if "partition" in self.names else "standalone"]
 
     def grpc_address(self, name: str) -> str:
-        return self.place.grpc[name].address
+        return self.layout.grpc[name].address
 
     def __enter__(self) -> Self:
         try:
@@ -79,22 +79,22 @@ class Deployment:
         for process in self.processes.values():
             if process.is_running:
                 process.kill()
-        for port in (self.place.kafka, *self.place.grpc.values()):
+        for port in (self.layout.kafka, *self.layout.grpc.values()):
             port.release()
 
     def start(self, name: str, *, failpoints: str = "") -> None:
-        """Starts one process, which stays or dies at `failpoints` (`name=kill …`)."""
+        """Starts one process, which waits or is killed at `failpoints` (`name=kill …`)."""
         own = self.own_environments.get(name, {})
         environment = {"FAILPOINTS": failpoints, **self.environment, **own}
         self.processes[name] = BrokerProcess(name, self.commands[name], environment=environment)
 
     def kill(self, *names: str) -> None:
-        """SIGKILL; all of them where none is named."""
+        """Kills processes, by default all, with SIGKILL."""
         for name in names or self.names:
             self.processes[name].kill()
 
     def restart(self, *names: str) -> None:
-        """SIGKILL, start, and wait until clients are served again."""
+        """Kills processes, starts them, and waits until the broker is ready again."""
         self.kill(*names)
         for name in names or self.names:
             self.start(name)
@@ -108,12 +108,12 @@ class Deployment:
             return could_create_topics(self.address)
 
         try:
-            eventually(is_serving, what="a broker that serves")
+            eventually(is_serving, what="a broker that is ready")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.tail}") from error
 
     def assert_running(self) -> None:
-        ended = [one.name for one in self.processes.values() if not one.is_running]
+        ended = [process.name for process in self.processes.values() if not process.is_running]
         assert not ended, f"{ended} ended\n{self.tail}"
 
     @property
@@ -122,45 +122,47 @@ class Deployment:
 
 
 def standalone(folder: Path, **settings: str) -> Deployment:
-    """`ringlog standalone`. Settings are given with _ for . in their names."""
+    """`ringlog standalone`. `_` in names of settings stands for `.`."""
     return Deployment(STANDALONE, _standalone_command, folder, dotted(settings))
 
 
 def three_processes(folder: Path, **settings: str) -> Deployment:
-    """The three services apart, connected over gRPC."""
+    """The three services as processes, connected over gRPC."""
     return Deployment(THREE_PROCESSES, _service_commands, folder, dotted(settings))
 
 
-#: Both ways to run the broker, by the name that test ids show.
+#: Deployments by the name that ids of tests contain.
 DEPLOYMENTS = {"standalone": standalone, "three_processes": three_processes}
 
 
-def _standalone_command(place: Place) -> dict[str, list[str]]:
+def _standalone_command(layout: Layout) -> dict[str, list[str]]:
     arguments = [
-        *("--listen", place.kafka.address),
-        *("--grpc-listen", place.grpc["standalone"].address),
-        *("--data-dir", str(place.folder / "data")),
+        *("--listen", layout.kafka.address),
+        *("--grpc-listen", layout.grpc["standalone"].address),
+        *("--data-dir", str(layout.folder / "data")),
     ]
-    return {"standalone": [RINGLOG, "standalone", *arguments, *set_arguments(place.settings)]}
+    return {"standalone": [RINGLOG, "standalone", *arguments, *set_arguments(layout.settings)]}
 
 
-def _service_commands(place: Place) -> dict[str, list[str]]:
-    metadata_address = place.grpc["metadata"].address
+def _service_commands(layout: Layout) -> dict[str, list[str]]:
+    metadata_address = layout.grpc["metadata"].address
     own = {
         "metadata": {
-            "data.dir": str(place.folder / "metadata"),
+            "data.dir": str(layout.folder / "metadata"),
             "grpc.listen": metadata_address,
         },
         "partition": {
-            "data.dir": str(place.folder / "partition"),
-            "grpc.listen": place.grpc["partition"].address,
-            "grpc.advertised.address": place.grpc["partition"].address,
+            "data.dir": str(layout.folder / "partition"),
+            "grpc.listen": layout.grpc["partition"].address,
+            "grpc.advertised.address": layout.grpc["partition"].address,
             "metadata.address": metadata_address,
         },
         "gateway": {
-            "listeners": f"PLAINTEXT://{place.kafka.address}",
-            "grpc.listen": place.grpc["gateway"].address,
+            "listeners": f"PLAINTEXT://{layout.kafka.address}",
+            "grpc.listen": layout.grpc["gateway"].address,
             "metadata.address": metadata_address,
         },
     }
-    return {name: service_command(name, settings, place.settings) for name, settings in own.items()}
+    return {
+        name: service_command(name, settings, layout.settings) for name, settings in own.items()
+    }

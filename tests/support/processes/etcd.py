@@ -1,4 +1,4 @@
-"""A real etcd of its own for a test: on free ports, with its own data, started, killed, paused."""
+"""A real etcd for a test, with its own ports and data, to be started, killed and paused."""
 
 import shutil
 import signal
@@ -16,7 +16,7 @@ from tests.support.processes.processes import stop
 from tests.support.tools import need
 from tests.support.waiting import eventually
 
-#: Long, so that no slow machine loses a leadership: tests end it when they are through with it.
+#: Long, so that no leadership expires on a slow machine: tests resign at their end.
 TTL_S = 60
 
 
@@ -36,7 +36,7 @@ class EtcdServer:
         self._clients, self._peers = ReservedPort(), ReservedPort()
         self._clients_url = f"{scheme}://{self.address}"
         self._arguments = arguments
-        #: All members of the cluster, as etcd wants them.
+        #: All members of the cluster, in the format of --initial-cluster.
         self.initial_cluster = self.peer
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,13 +75,13 @@ class EtcdServer:
         self._peers.release()
 
     def start(self) -> None:
-        """Starts etcd without waiting: clients have to wait."""
+        """Starts etcd; does not wait until it is ready."""
         assert self._process is None
         with (self._folder / "etcd.log").open("ab") as output:
             self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Kills etcd with SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -96,7 +96,7 @@ class EtcdServer:
         self._process.send_signal(signal.SIGCONT)
 
     def wait_until_ready(self, client: EtcdClient) -> None:
-        eventually(lambda: _answers(client), what=f"an etcd that answers at {self.address}")
+        eventually(lambda: _is_ready(client), what=f"etcd at {self.address} to be ready")
 
 
 class EtcdMembers:
@@ -105,11 +105,11 @@ class EtcdMembers:
     def __init__(self, folder: Path, count: int) -> None:
         self.members = []
         for number in range(count):
-            home = folder / f"etcd-{number}"
-            home.mkdir()
-            self.members.append(EtcdServer(home, name=f"etcd-{number}"))
+            data_dir = folder / f"etcd-{number}"
+            data_dir.mkdir()
+            self.members.append(EtcdServer(data_dir, name=f"etcd-{number}"))
         for member in self.members:
-            member.initial_cluster = ",".join(one.peer for one in self.members)
+            member.initial_cluster = ",".join(item.peer for item in self.members)
 
     @property
     def address(self) -> str:
@@ -129,7 +129,7 @@ class EtcdMembers:
             member.start()
 
 
-def _answers(client: EtcdClient) -> bool:
+def _is_ready(client: EtcdClient) -> bool:
     try:
         client.range(pb.RangeRequest(key=b"any"))
     except EtcdError:
@@ -137,8 +137,8 @@ def _answers(client: EtcdClient) -> bool:
     return True
 
 
-def elected(client: EtcdClient, prefix: bytes, name: str = "test") -> LeaderTerm:
-    """Waits until this member is elected leader."""
+def wait_until_elected(client: EtcdClient, prefix: bytes, name: str = "test") -> LeaderTerm:
+    """Waits until `name` is elected leader, and returns its term."""
     election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
     leadership = election.campaign(lambda: None)
     assert leadership is not None

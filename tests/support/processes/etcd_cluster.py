@@ -1,4 +1,4 @@
-"""A cluster whose metadata services are three, on an etcd of its own."""
+"""A cluster with three metadata services on an etcd of its own."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +16,11 @@ from tests.support.processes.etcd import EtcdMembers, EtcdServer
 from tests.support.waiting import eventually
 
 CANDIDATES = ("metadata-0", "metadata-1", "metadata-2")
-_ASK_TIMEOUT_S = 1.0
+_CHECK_TIMEOUT_S = 1.0
 
 
 class EtcdCluster(Cluster):
-    """Started and ended as a `Cluster` is; etcd ends last. `etcd`: instead of one member."""
+    """A `Cluster` on etcd, which stops last. `etcd`: default is one member."""
 
     def __init__(
         self, folder: Path, *, etcd: EtcdServer | EtcdMembers | None = None, **settings: str
@@ -49,16 +49,16 @@ class EtcdCluster(Cluster):
         self.etcd.__exit__()
 
     def leaders(self) -> list[str]:
-        """Services that report to be the leader, among those that respond."""
-        return [name for name in CANDIDATES if _says_it_leads(self.grpc_address(name))]
+        """Returns the metadata services that respond and report to be the leader."""
+        return [name for name in CANDIDATES if _reports_leadership(self.grpc_address(name))]
 
     def wait_for_leader(self, *, other_than: str = "") -> str:
-        def look() -> list[str]:
+        def find_leaders() -> list[str]:
             return [name for name in self.leaders() if name != other_than]
 
-        return eventually(look, what="a leader")[0]
+        return eventually(find_leaders, what="a leader")[0]
 
-    def start_those_that_ended(self) -> list[str]:
+    def restart_exited(self) -> list[str]:
         """Restarts exited processes, as a platform does."""
         ended = [name for name in CANDIDATES if not self.processes[name].is_running]
         for name in ended:
@@ -66,8 +66,8 @@ class EtcdCluster(Cluster):
         return ended
 
     def assert_running(self) -> None:
-        """Candidates come and go: one that could not renew its lease in time is restarted."""
-        self.start_those_that_ended()
+        """Restarts metadata services, which exit if they cannot renew their lease in time."""
+        self.restart_exited()
         super().assert_running()
 
     def wait_until_alive(self, *members: str) -> None:
@@ -86,11 +86,11 @@ class EtcdCluster(Cluster):
     def wait_for_admin(self) -> None:
         """Waits until the first gateway could create topics, and restarts exited processes."""
 
-        def look() -> bool:
-            self.start_those_that_ended()
+        def can_create_topics() -> bool:
+            self.restart_exited()
             return could_create_topics(self.kafka_address(self.gateways[0]))
 
-        eventually(look, within_s=60.0, what="a cluster that creates topics")
+        eventually(can_create_topics, within_s=60.0, what="a cluster that creates topics")
 
     def _own(self, name: str) -> Mapping[str, str]:
         own = dict(super()._own(name))
@@ -99,12 +99,12 @@ class EtcdCluster(Cluster):
         return own | {"metadata.address": self.metadata_addresses}
 
 
-def _says_it_leads(address: str) -> bool:
+def _reports_leadership(address: str) -> bool:
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
-            answer = HealthStub(channel).Check(
-                HealthCheckRequest(service=METADATA_SERVICE), timeout=_ASK_TIMEOUT_S
+            response = HealthStub(channel).Check(
+                HealthCheckRequest(service=METADATA_SERVICE), timeout=_CHECK_TIMEOUT_S
             )
         except grpc.RpcError:
             return False
-    return bool(answer.status == HealthCheckResponse.SERVING)
+    return bool(response.status == HealthCheckResponse.SERVING)

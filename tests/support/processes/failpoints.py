@@ -1,7 +1,7 @@
-"""Places where a process of a test waits until it is released (`common/runtime/failpoints.py`).
+"""Failpoints at which a process waits until a test releases it (`common/runtime/failpoints.py`).
 
-Every process knows all places, each with a file: it stays at a place for as long as the file is
-there. So a test arms a place while the process runs, and can kill any process meanwhile.
+Each failpoint has a file: a process that reaches the failpoint waits while the file exists. So a
+test can enable a failpoint while the process runs, and kill any process that waits.
 """
 
 from collections.abc import Iterator
@@ -18,24 +18,24 @@ METADATA = tuple(
     for when in ("before", "after")
 )
 
-#: Every place of a move that goes well, in the words of the processes that reach them.
+#: All failpoints of a move that succeeds.
 PLACES = (
     *(f"move.target.{name}" for name in TARGET),
     *(f"move.source.{name}" for name in SOURCE),
     *(f"move.metadata.{name}" for name in METADATA),
 )
-#: Where a move is taken back that its fence stopped.
+#: Failpoints of the rollback of a fenced move.
 ROLL_BACK = ("move.metadata.rollback.before", "move.metadata.rollback.after")
-#: Where a member is removed.
+#: Failpoints of the removal of a member.
 REMOVAL = ("ring.metadata.remove.before", "ring.metadata.remove.after")
 
-#: Where logs are compacted: a round over all of them, and a pass over one that has work.
+#: Failpoints of compaction: a round over all logs, and a pass over one log.
 ROUND = "clean.round"
 CLEANING = tuple(f"clean.{name}" for name in ("begin", "replace", "replaced", "note", "noted"))
 
 
 class Failpoints:
-    """The files, below a folder of the test."""
+    """The files of failpoints, in a folder of the test."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,7 +43,7 @@ class Failpoints:
 
     @property
     def held_by_files(self) -> str:
-        """For the environment variable FAILPOINTS of every process."""
+        """Value of the environment variable FAILPOINTS of every process."""
         places = (*PLACES, *ROLL_BACK, *REMOVAL, ROUND, *CLEANING)
         return " ".join(f"{place}={self._folder / place}" for place in places)
 
@@ -63,7 +63,7 @@ def wait_until_at(process: BrokerProcess, place: str, *, after: int = 0) -> None
     process.wait_for_line(_line(place), nth=after + 1)
 
 
-def times_at(process: BrokerProcess, place: str) -> int:
+def count_reached(process: BrokerProcess, place: str) -> int:
     return len(process.lines_with(_line(place)))
 
 

@@ -1,8 +1,8 @@
-"""A real Kubernetes API server on an etcd of its own, and kubectl to ask it.
+"""A real Kubernetes API server on an etcd of its own, and kubectl as its client.
 
-Nothing else of Kubernetes runs: no controllers, no nodes, no pods. Objects are validated, given
-defaults, stored and guarded by admission policies as in any cluster. KUBE_APISERVER names the
-program, which no package of Debian has: `tests/deploy/build_api_server.sh` compiles it.
+Nothing else of Kubernetes runs: no controllers, no nodes, no pods. The server validates objects,
+sets defaults, stores them and evaluates admission policies as in any cluster. KUBE_APISERVER is the
+path of the program, which is in no package of Debian: `tests/deploy/build_api_server.sh` builds it.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.tools import need
 from tests.support.waiting import eventually
 
 _READY_WITHIN_S = 120.0
-#: Of a user who may do everything.
+#: Token of a user with all permissions.
 _TOKEN = "only-for-this-test"
 _KUBECONFIG = """apiVersion: v1
 kind: Config
@@ -57,7 +57,7 @@ class ApiServer:
             "--service-account-issuer=https://kubernetes.default.svc",
             *(f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}"),
             *("--service-cluster-ip-range=10.0.0.0/24", "--authorization-mode=RBAC"),
-            # Accounts are made by a controller, and ringlog's pods use none.
+            # A controller would create the accounts; ringlog's pods use none.
             "--disable-admission-plugins=ServiceAccount",
         ]
 
@@ -93,15 +93,15 @@ class ApiServer:
         assert self._process.poll() is None, (self._folder / "kube-apiserver.log").read_text()
         return not self.kubectl("get", "--raw", "/readyz").returncode
 
-    def kubectl(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs kubectl against this API server, and returns what it printed and its status."""
+    def kubectl(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs kubectl against this API server; returns its output and exit status."""
         environment = {
             **os.environ,
             "KUBECONFIG": str(self._folder / "kubeconfig"),
             "KUBECACHEDIR": str(self._folder / "cache"),
         }
         return subprocess.run(
-            ["kubectl", *words],
+            ["kubectl", *arguments],
             env=environment,
             input=text,
             capture_output=True,
@@ -109,8 +109,8 @@ class ApiServer:
             check=False,
         )
 
-    def must(self, *words: str, text: str | None = None) -> str:
+    def must(self, *arguments: str, text: str | None = None) -> str:
         """Runs kubectl, which must succeed, and returns its output."""
-        done = self.kubectl(*words, text=text)
-        assert not done.returncode, done.stderr
-        return done.stdout
+        completed = self.kubectl(*arguments, text=text)
+        assert not completed.returncode, completed.stderr
+        return completed.stdout

@@ -1,4 +1,4 @@
-"""A wall clock that a test moves while a process runs, for that process and without any rights.
+"""A wall clock of single processes that a test moves while they run; needs no privileges.
 
 `moved_clock.c` is built once for each run of the tests and loaded into the process (LD_PRELOAD).
 The monotonic clock stays as it is.
@@ -21,7 +21,7 @@ from tests.support.tools import need
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import numbered
 
-#: Configs of a topic whose timestamps show the clock of the process that keeps its logs.
+#: Configs of a topic whose timestamps come from the clock of the process that stores its logs.
 LOG_APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
 
 _SOURCE: Final = Path(__file__).with_suffix(".c")
@@ -32,10 +32,10 @@ _OFFSET: Final = struct.Struct("q")
 def library() -> Path:
     """Return the compiled library. Skips the test where no compiler is installed."""
     need(shutil.which("gcc"), "gcc")
-    built = Path(tempfile.mkdtemp(prefix="moved-clock-")) / "moved_clock.so"
-    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(built), str(_SOURCE), "-ldl"]
+    target = Path(tempfile.mkdtemp(prefix="moved-clock-")) / "moved_clock.so"
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(target), str(_SOURCE), "-ldl"]
     subprocess.run(command, check=True, timeout=60)
-    return built
+    return target
 
 
 class MovedClock:
@@ -53,19 +53,19 @@ class MovedClock:
         return {"LD_PRELOAD": str(library()), "MOVED_CLOCK": str(self._path)}
 
     def move_to(self, hours: float) -> None:
-        """Set the clock that many hours ahead of the machine's, or behind it, at once."""
+        """Set the clock ahead of the machine's by `hours`, or behind it if negative."""
         _OFFSET.pack_into(self._control, 0, int(hours * 3_600 * 1e9))
 
     def now_ms(self) -> int:
-        """Return the time in ms since the epoch that its processes read now."""
+        """Return the current time of this clock in ms since the epoch."""
         moved_ns: int = _OFFSET.unpack_from(self._control, 0)[0]
         return (time.time_ns() + moved_ns) // 1_000_000
 
 
 def with_clocks(deployment: Deployment, folder: Path) -> dict[str, MovedClock]:
-    """Give each process of a deployment that is not started yet a clock of its own, by its name."""
+    """Give each process of a deployment that has not started a clock; return clocks by name."""
     clocks = {name: MovedClock(folder / f"clock-of-{name}") for name in deployment.names}
-    deployment.own_environments = {name: one.environment for name, one in clocks.items()}
+    deployment.own_environments = {name: clock.environment for name, clock in clocks.items()}
     return clocks
 
 

@@ -1,6 +1,6 @@
-"""A DNS server (RFC 1035) on loopback that answers with one IPv4 address, which a test changes.
+"""A DNS server (RFC 1035) on loopback that returns one IPv4 address, which a test can change.
 
-gRPC asks it where a target begins with `dns://ADDRESS/`, so no test has to change resolv.conf.
+gRPC uses it for targets that begin with `dns://ADDRESS/`, so no test has to change resolv.conf.
 """
 
 import socket
@@ -11,7 +11,7 @@ _HEADER = struct.Struct(">HHHHHH")
 _ANSWER = struct.Struct(">HHHIH")
 _A, _IN = 1, 1
 _RESPONSE = 0x8180  # recursion desired and available, no error
-_NAME_AT_12 = 0xC00C  # a pointer to the name of the question
+_NAME_AT_12 = 0xC00C  # a pointer to the name in the question
 _TTL_S = 0
 
 
@@ -36,8 +36,8 @@ class NameServer:
 
     def __exit__(self, *_: object) -> None:
         address = self._socket.getsockname()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waking:
-            waking.sendto(b"", address)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", address)
         self._thread.join()
         self._socket.close()
 
@@ -46,9 +46,9 @@ class NameServer:
             query, client = self._socket.recvfrom(512)
             if not query:
                 return
-            self._socket.sendto(self._answer(query), client)
+            self._socket.sendto(self._respond(query), client)
 
-    def _answer(self, query: bytes) -> bytes:
+    def _respond(self, query: bytes) -> bytes:
         end = query.index(b"\0", _HEADER.size) + 5  # the name, its type and class
         question = query[_HEADER.size : end]
         kind = int.from_bytes(question[-4:-2], "big")

@@ -4,7 +4,7 @@ import socket
 
 
 class ReservedPort:
-    """A free loopback port, kept for one owner until `release`.
+    """A free loopback port, reserved until `release`.
 
     The holding socket is bound and never listens: a server with SO_REUSEADDR or SO_REUSEPORT may
     bind beside it repeatedly, while the kernel never assigns the port as an ephemeral one.

@@ -1,4 +1,4 @@
-"""A broker process of its own: started, watched, killed. Knows nothing about Kafka."""
+"""A process of a broker: starts it, reads its output, and kills it. Not specific to Kafka."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-#: The command line beside the interpreter that runs the tests, as users have it.
+#: The installed command, in the folder of the interpreter that runs the tests.
 RINGLOG = str(Path(sys.executable).with_name("ringlog"))
 
 _TAIL_LINES = 60
@@ -65,27 +65,29 @@ class BrokerProcess:
         return "\n".join([f"--- last lines of {self.name}:", *self.lines[-_TAIL_LINES:]])
 
     def wait_for_line(self, pattern: str, *, within_s: float = 30.0, nth: int = 1) -> str:
-        """The nth line that matches; fails with the log if the process ends before."""
+        """Returns the nth line that matches; fails with the log if the process ends before."""
 
-        def look() -> list[str]:
-            found = self.lines_with(pattern)[nth - 1 :]
-            assert found or self.is_running, f"{self.name} ended early\n{self.tail}"
-            return found
+        def matching_lines() -> list[str]:
+            lines = self.lines_with(pattern)[nth - 1 :]
+            assert lines or self.is_running, f"{self.name} ended early\n{self.tail}"
+            return lines
 
-        return eventually(look, within_s=within_s, what=f"{pattern!r} from {self.name}")[0]
+        return eventually(matching_lines, within_s=within_s, what=f"{pattern!r} from {self.name}")[
+            0
+        ]
 
     def kill(self) -> None:
-        """SIGKILL: no shutdown, nothing flushed. Returns when the process is gone."""
+        """Kills the process with SIGKILL, and waits for its end: no shutdown, no flush."""
         self._popen.kill()
         self._reap()
 
     def terminate(self) -> int:
-        """SIGTERM, as a service manager stops it. Returns the exit status."""
+        """Stops the process with SIGTERM, as a service manager does; returns the exit status."""
         self._popen.send_signal(signal.SIGTERM)
         return self._reap()
 
     def pause(self) -> None:
-        """SIGSTOP: it keeps its sockets and answers nothing."""
+        """Stops the process with SIGSTOP: it keeps its sockets, but does not respond."""
         stop(self._popen)
 
     def resume(self) -> None:
@@ -106,11 +108,11 @@ class BrokerProcess:
         return status
 
     def resident_bytes(self) -> int:
-        """Physical memory in use now, from /proc (Linux)."""
+        """Returns the physical memory in use now, from /proc (Linux)."""
         return self._memory("VmRSS")
 
     def peak_resident_bytes(self) -> int:
-        """The most physical memory in use since the start, or since `forget_peak`."""
+        """Returns the peak of physical memory since the start, or since `forget_peak`."""
         return self._memory("VmHWM")
 
     def forget_peak(self) -> None:
@@ -118,16 +120,16 @@ class BrokerProcess:
 
     def _memory(self, field: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
-        assert found is not None
-        return int(found[1]) * 1024
+        match = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
+        assert match is not None
+        return int(match[1]) * 1024
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """SIGSTOP to a child; returns when each of its threads stands still.
+    """Sends SIGSTOP to a child, and waits until all its threads are stopped.
 
     On a busy machine a thread that was not scheduled yet may still send a response.
     """
     process.send_signal(signal.SIGSTOP)
-    # An exited child remains until it is waited for.
+    # WNOWAIT: an exited child stays a zombie until its status is collected.
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)

@@ -1,7 +1,7 @@
 """A TCP proxy between clients and a broker that cuts connections on request.
 
-The broker advertises the proxy's address, so clients keep one address while the broker comes and
-goes behind it. Threads and blocking sockets: slow, and easy to believe.
+The broker advertises the proxy's address, so that clients use one address across restarts of the
+broker. It uses threads and blocking sockets: slow, but simple.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.target = ""
         #: Called for each chunk of responses before it is sent; True cuts the connection there.
-        self.cut_answer: Callable[[bytes], bool] = lambda _: False
+        self.must_cut: Callable[[bytes], bool] = lambda _: False
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -30,7 +30,7 @@ class Proxy:
         return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        # A listening socket is woken from accept() by shutdown, not by close.
+        # shutdown() interrupts accept() of another thread, close() does not.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
@@ -54,19 +54,19 @@ class Proxy:
                 client.close()
                 continue
             with self._lock:
-                self._links.add(_Link(client, broker, lambda chunk: self.cut_answer(chunk)))
+                self._links.add(_Link(client, broker, lambda chunk: self.must_cut(chunk)))
 
 
 class _Link:
     """One connection through the proxy: two sockets, a thread for each direction."""
 
     def __init__(
-        self, client: socket.socket, broker: socket.socket, cut_answer: Callable[[bytes], bool]
+        self, client: socket.socket, broker: socket.socket, must_cut: Callable[[bytes], bool]
     ) -> None:
         self._ends = (client, broker)
         self._threads = [
             threading.Thread(target=self._pump, args=(client, broker, lambda _: False)),
-            threading.Thread(target=self._pump, args=(broker, client, cut_answer)),
+            threading.Thread(target=self._pump, args=(broker, client, must_cut)),
         ]
         self._left = len(self._threads)
         self._lock = threading.Lock()
@@ -86,10 +86,10 @@ class _Link:
             thread.join()
 
     def _pump(
-        self, source: socket.socket, sink: socket.socket, cut: Callable[[bytes], bool]
+        self, source: socket.socket, sink: socket.socket, must_cut: Callable[[bytes], bool]
     ) -> None:
         try:
-            while (chunk := source.recv(65536)) and not cut(chunk):
+            while (chunk := source.recv(65536)) and not must_cut(chunk):
                 sink.sendall(chunk)
         except OSError:
             pass

@@ -1,4 +1,4 @@
-"""Command lines of the three services: each is given the settings that it declares."""
+"""Command lines of the three services, each with the settings that it declares."""
 
 import sys
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pkgutil import resolve_name
 
 from common.config.settings import declared
 
-#: Where each service declares its settings.
+#: Classes in which each service declares its settings.
 _SETTINGS = {
     "metadata": (
         "metadata_svc.config:MetadataSettings",
@@ -19,18 +19,20 @@ _SETTINGS = {
 
 
 def dotted(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings as keyword arguments have them: log_flush_bytes is log.flush.bytes."""
+    """Converts keyword arguments to settings: log_flush_bytes becomes log.flush.bytes."""
     return {name.replace("_", "."): value for name, value in settings.items()}
 
 
 def service_command(service: str, own: Mapping[str, str], shared: Mapping[str, str]) -> list[str]:
-    """Runs "metadata", "partition" or "gateway" with its `own` settings and those of `shared` that
-    it declares: it refuses to start with others.
+    """Returns the command of "metadata", "partition" or "gateway".
+
+    It has the `own` settings, and those `shared` ones that the service declares: a service does not
+    start with unknown settings.
     """
     classes = map(resolve_name, _SETTINGS[service])
-    known = {one.name for cls in classes for one in declared(cls)}
-    fitting = {name: value for name, value in shared.items() if name in known}
-    return [sys.executable, "-m", f"{service}_svc", *set_arguments({**own, **fitting})]
+    known = {setting.name for cls in classes for setting in declared(cls)}
+    applicable = {name: value for name, value in shared.items() if name in known}
+    return [sys.executable, "-m", f"{service}_svc", *set_arguments({**own, **applicable})]
 
 
 def set_arguments(settings: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Bits that change in the files of a store by themselves, where RocksDB's checksums find them."""
+"""Silent corruption of bytes in files of a store, which RocksDB's checksums detect."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ def flip(path: Path, position: int) -> None:
 
 
 def file_with(folder: Path, content: bytes) -> tuple[Path, int]:
-    """The SST file below `folder` that holds `content`, and where. Fails where none does."""
+    """Returns the SST file below `folder` that contains `content`, and the position; else fails."""
     for path in folder.rglob("*.sst"):
         position = path.read_bytes().find(content)
         if position >= 0:
@@ -32,9 +32,9 @@ def damage(folder: Path, content: bytes) -> Path:
 
 @contextmanager
 def damaged_block(folder: Path) -> Iterator[Path]:
-    """Flips a byte in a block of rows of the largest SST file, and flips it back in the end."""
-    path = max(folder.rglob("*.sst"), key=lambda one: one.stat().st_size)
-    # Rows come first in a file; its index is at the end.
+    """Flips a byte in a block of rows of the largest SST file, and flips it back at the end."""
+    path = max(folder.rglob("*.sst"), key=lambda file: file.stat().st_size)
+    # A file begins with rows and ends with its index.
     position = path.stat().st_size // 3
     flip(path, position)
     try:

@@ -14,12 +14,12 @@ from tests.support.stores.partition_core import LOG, append
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import Record
 
-#: Settings under which everything eligible is compacted.
+#: Topic configs under which all eligible segments are compacted.
 EAGER: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}
 NEVER_MS = 3_600_000
 START_MS = 1_700_000_000_000
 
-_EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
+_NO_LIMITS = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 #: Key and value of a record; value None is a tombstone.
 Pair = tuple[bytes, bytes | None]
@@ -46,8 +46,10 @@ async def begin_segment(core: LocalPartitions) -> None:
         await core._committer.run_exclusive(lambda: None)
 
 
-async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | None = None) -> int:
-    """Runs a pass over the log of the test; returns how many batches it replaced."""
+async def run_compaction(
+    core: LocalPartitions, *, now_ms: int, buffer_bytes: int | None = None
+) -> int:
+    """Compacts the log of the test; returns the number of replaced batches."""
     log = core._registry.find(LOG)
     assert isinstance(log, PartitionLog)
     part = find_candidate(log, core._store.reader, now_ms)
@@ -56,37 +58,37 @@ async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | N
     tools: CompactionTools = core._background.cleaner._tools
     if buffer_bytes is not None:
         tools = tools._replace(buffer_bytes=buffer_bytes)
-    one = CompactionPass(part, tools, now_ms)
-    await one.run()
-    return one.replaced
+    compaction_pass = CompactionPass(part, tools, now_ms)
+    await compaction_pass.run()
+    return compaction_pass.replaced
 
 
-def stored(store: LogStore, log_key: bytes) -> list[bytes]:
-    """All batches of a log, after a check that its rows agree with them."""
+def read_all_batches(store: LogStore, log_key: bytes) -> list[bytes]:
+    """Returns all batches of a log; checks that its other rows agree with them."""
     head = store.head(log_key)
-    batches = store.reader.read(log_key, 0, head.next_offset, _EVERYTHING).batches
+    batches = store.reader.read(log_key, 0, head.next_offset, _NO_LIMITS).batches
     assert head.size_bytes == sum(map(len, batches))
-    befores = [before for _, _, before in store.reader.segments(log_key)]
-    assert all(one < other for one, other in pairwise([*befores, head.size_bytes]))
+    sizes_before = [size_before for _, _, size_before in store.reader.segments(log_key)]
+    assert all(one < following for one, following in pairwise([*sizes_before, head.size_bytes]))
     return batches
 
 
 def pairs_by_offset(batches: Iterable[bytes]) -> dict[int, Pair]:
-    found = {
+    pairs = {
         record.offset: (record.key or b"", record.value)
         for batch in batches
         for record in read_records(batch)
     }
-    assert list(found) == sorted(found)
-    return found
+    assert list(pairs) == sorted(pairs)
+    return pairs
 
 
 def last_values(batches: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Last value of each key for a reader from the start of the log."""
-    known: dict[bytes, bytes] = {}
+    """Returns the last value of each key for a reader from the start of the log."""
+    values: dict[bytes, bytes] = {}
     for key, value in pairs_by_offset(batches).values():
         if value is None:
-            known.pop(key, None)
+            values.pop(key, None)
         else:
-            known[key] = value
-    return known
+            values[key] = value
+    return values

@@ -1,8 +1,8 @@
-"""Appends to a core at full speed and prints what was acknowledged.
+"""Appends to a core at full speed and prints acknowledgements.
 
 Run as `python -m tests.support.stores.core_writer FOLDER SEQUENCE …`: one idempotent producer per
 partition, which begins with that sequence and keeps five batches in flight. For each
-acknowledgement it prints partition, sequence and base offset. It ends only when it is killed.
+acknowledgement it prints partition, sequence and base offset. It runs until it is killed.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from partition_svc.partitions import LocalPartitions
 from tests.support.stores.partition_core import TOPIC_ID, batch, running_core
 
 _IN_FLIGHT = 5
-#: Small, so that memtables are flushed all the time.
+#: Small, so that memtables are flushed often.
 FLUSH_BYTES = 1 << 20
 
 
@@ -25,7 +25,7 @@ def numbered_batch(partition: int, sequence: int) -> bytes:
 
 
 class Writer:
-    """One producer."""
+    """An idempotent producer of one partition."""
 
     def __init__(self, core: LocalPartitions, partition: int, sequence: int) -> None:
         self._core = core
@@ -36,23 +36,25 @@ class Writer:
         """Sends the next batch, and another one after each acknowledgement."""
         sequence = self._next
         self._next += 1
-        one = Append(LogId(TOPIC_ID, self._partition), numbered_batch(self._partition, sequence))
+        request = Append(
+            LogId(TOPIC_ID, self._partition), numbered_batch(self._partition, sequence)
+        )
         acks = ACKS_ALL if self._partition % 2 else ACKS_LEADER
-        self._core.append([one], acks=acks).add_done_callback(
-            lambda answer: self._on_answer(sequence, answer)
+        self._core.append([request], acks=acks).add_done_callback(
+            lambda future: self._on_reply(sequence, future)
         )
 
-    def _on_answer(self, sequence: int, answer: asyncio.Future) -> None:
-        (result,) = answer.result()
+    def _on_reply(self, sequence: int, future: asyncio.Future) -> None:
+        (result,) = future.result()
         if result.refusal is not None:
             sys.exit(f"{self._partition} {sequence} was refused: {result}")
-        # One write, so that a line is there whole or not at all.
+        # One write, so that a kill leaves no partial line.
         sys.stdout.buffer.write(b"%d %d %d\n" % (self._partition, sequence, result.base_offset))
         sys.stdout.buffer.flush()
         self.send()
 
 
-async def write_for_ever(folder: Path, sequences: list[int]) -> None:
+async def write_forever(folder: Path, sequences: list[int]) -> None:
     async with running_core(folder, flush_bytes=FLUSH_BYTES) as core:
         for partition, sequence in enumerate(sequences):
             writer = Writer(core, partition, sequence)
@@ -62,4 +64,4 @@ async def write_for_ever(folder: Path, sequences: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write_for_ever(Path(sys.argv[1]), [int(one) for one in sys.argv[2:]]))
+    asyncio.run(write_forever(Path(sys.argv[1]), [int(argument) for argument in sys.argv[2:]]))

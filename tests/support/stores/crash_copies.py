@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 
-def copied(source: Path, target: Path) -> None:
-    """Copies an open store at one point in time, to be opened by another process.
+def copy_open_store(source: Path, target: Path) -> None:
+    """Copies an open store, to be opened by another process.
 
-    No one may write meanwhile. Restarts if RocksDB removes a file during the copy.
+    Nothing may be written meanwhile. Starts again if RocksDB removes a file during the copy.
     """
     while True:
         try:

@@ -8,7 +8,7 @@ from partition_svc.store.failures import StorageFailed
 
 
 class Syncs:
-    """Syncs of a store that wait for their release, each in its thread."""
+    """Makes syncs of a store wait, each in its thread, until the test releases them."""
 
     def __init__(self, store, monkeypatch):
         self.count = 0
@@ -16,7 +16,7 @@ class Syncs:
         self._sync = store.sync
         monkeypatch.setattr(store, "sync", self._hold)
 
-    def let_go(self):
+    def release(self):
         self._may_go.set()
 
     def _hold(self):
@@ -26,15 +26,15 @@ class Syncs:
 
 
 def fail(*_):
-    """In place of a method of a store."""
+    """Replaces a method of a store."""
     raise StorageFailed("broken")
 
 
 class CancelledChore:
-    """Cancels the task that asks for chore `number` of a committer, before or after the chore runs.
+    """Cancels the task that queues exclusive task `number` of a committer.
 
-    `when` is "queued" (the task has not started) or "run" (its caller does not know yet).
-    `on_cancelled` is called at that moment.
+    `when`: "queued" (before the exclusive task runs) or "run" (after it, before its caller
+    resumes). `on_cancelled` is called at that moment.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class CancelledChore:
         self._run_exclusive = committer.run_exclusive
         self._test = asyncio.current_task()
         self._on_cancelled = on_cancelled
-        monkeypatch.setattr(committer, "run_exclusive", self._ask)
+        monkeypatch.setattr(committer, "run_exclusive", self._run_and_cancel)
 
-    def _ask(self, chore, *, must_sync=False):
+    def _run_and_cancel(self, chore, *, must_sync=False):
         task = asyncio.current_task()
-        # Tasks of the test itself, such as notifications of changes, are no step of a move.
+        # Ignores the task of the test itself, which for instance publishes changes.
         if task is self._test:
             return self._run_exclusive(chore, must_sync=must_sync)
-        is_victim, self._left = self._left == 0, self._left - 1
-        if not is_victim:
+        is_chosen, self._left = self._left == 0, self._left - 1
+        if not is_chosen:
             return self._run_exclusive(chore, must_sync=must_sync)
 
         def run():

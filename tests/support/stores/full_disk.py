@@ -1,4 +1,4 @@
-"""A disk that refuses writes on demand, for the whole process and without needing any rights.
+"""A disk that refuses writes on demand, for the entire process; needs no privileges.
 
 RLIMIT_FSIZE makes every write past a file size fail with EFBIG, which to RocksDB is an I/O error
 like a full disk. Python ignores the signal that comes with it.

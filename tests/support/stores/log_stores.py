@@ -1,4 +1,4 @@
-"""Log stores for tests, filled by hand with batches that are only bytes."""
+"""Log stores that tests fill directly, with batches of arbitrary bytes."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def opened(folder: Path, *, flush_bytes: int = 64 << 20) -> Iterator[LogStore]:
 
 
 def roll(store: LogStore) -> None:
-    """Begins a generation, and waits until the last one is in files."""
+    """Begins a generation, and waits until the previous one is flushed to files."""
     store.roll()
     eventually(
         lambda: not store._database.number("rocksdb.num-immutable-mem-table"), what="the flush"
@@ -42,15 +42,15 @@ def roll(store: LogStore) -> None:
 
 def reclaim(store: LogStore) -> Counter[int]:
     """Reclaims the space of some generations; returns the deletions in each."""
-    found = store.find_reclaimable()
-    if found:
-        store.write_tombstones(found)
-        store.reclaimer.rewrite(found)
-    return found
+    generations = store.find_reclaimable()
+    if generations:
+        store.write_tombstones(generations)
+        store.reclaimer.rewrite(generations)
+    return generations
 
 
 def batch_files(store: LogStore) -> list[dict[str, Any]]:
-    """RocksDB's account of the files of batches: a generation comes first in their keys."""
+    """Returns RocksDB's description of the files of batches, whose keys begin with a generation."""
     files = store._database.state.live_files()
     return [file for file in files if file["start_key"][:1] in (b"\x00", b"\x80")]
 
@@ -63,15 +63,15 @@ def store_batches(
     is_compacted: bool = False,
 ) -> int:
     """Stores batches of ten offsets each as a segment of this generation; returns the log end."""
-    group = store.new_write()
+    write = store.new_write()
     size_before = store.head(log).size_bytes
     generation = store.generation | COMPACTED_BIT if is_compacted else store.generation
-    group.put(segment_key(log, base_offset), pack_segment(generation, size_before))
+    write.put(segment_key(log, base_offset), pack_segment(generation, size_before))
     for batch in batches:
         base_offset += 10
-        group.put_batch(batch_prefix(generation, log) + pack_u64(base_offset - 1), batch)
+        write.put_batch(batch_prefix(generation, log) + pack_u64(base_offset - 1), batch)
     size = sum(map(len, batches))
-    group.compacted_bytes = size if is_compacted else 0
-    group.put(head_key(log), LogHead(0, base_offset, size_before + size).pack())
-    store.write(group, size)
+    write.compacted_bytes = size if is_compacted else 0
+    write.put(head_key(log), LogHead(0, base_offset, size_before + size).pack())
+    store.write(write, size)
     return base_offset

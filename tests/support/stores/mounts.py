@@ -1,4 +1,4 @@
-"""Volumes that are mounted and taken away, for tests that run as root."""
+"""Volumes that tests mount and unmount; needs root."""
 
 import os
 import subprocess
@@ -10,14 +10,14 @@ from tests.support.tools import need
 
 
 @contextmanager
-def mounted(path: Path, *what: str) -> Iterator[None]:
-    """Has `path` lead to a volume; `what` are the arguments of mount(8) before it.
+def mounted(path: Path, *arguments: str) -> Iterator[None]:
+    """Mounts a volume on `path`; `arguments` are those of mount(8) before the path.
 
-    It is unmounted lazily at the end, as a node does under a pod that keeps running.
+    Unmounts it lazily at the end, as a Kubernetes node does under a pod that keeps running.
     """
     need(os.geteuid() == 0, "root")
     path.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", *what, str(path)], check=True)
+    subprocess.run(["mount", *arguments, str(path)], check=True)
     try:
         yield
     finally:
@@ -26,7 +26,7 @@ def mounted(path: Path, *what: str) -> Iterator[None]:
 
 @contextmanager
 def bound(volume: Path, path: Path) -> Iterator[None]:
-    """Has `path` lead to the directory `volume`."""
+    """Mounts the directory `volume` on `path`."""
     volume.mkdir(exist_ok=True)
     with mounted(path, "--bind", str(volume)):
         yield
@@ -34,6 +34,6 @@ def bound(volume: Path, path: Path) -> Iterator[None]:
 
 @contextmanager
 def small_disk(path: Path, size_bytes: int) -> Iterator[None]:
-    """Has `path` lead to an empty disk of that size."""
+    """Mounts an empty disk of that size on `path`."""
     with mounted(path, "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs"):
         yield

@@ -25,7 +25,7 @@ from tests.support.wire.records import numbered
 MEMBER = "partition-0"
 CLUSTER_ID = "cluster-of-tests"
 TOPIC_ID = b"topic of 16 byte"
-#: The log that a test uses where it needs only one.
+#: The log of tests that need only one.
 LOG = LogId(TOPIC_ID, 0)
 
 
@@ -50,12 +50,12 @@ def snapshot(*topics: Topic, revision: int = 1, cluster_id: str = CLUSTER_ID) ->
 async def running_core(
     folder: Path, *topics: Topic, flush_bytes: int = 64 << 20, **settings: object
 ) -> AsyncIterator[LocalPartitions]:
-    """A core that knows `topics`; settings are fields of `PartitionSettings`."""
+    """Runs a core with these topics; settings are fields of `PartitionSettings`."""
     store = LogStore(folder, flush_bytes=flush_bytes)
     core = LocalPartitions(store, PartitionSettings(**{"member": MEMBER, **settings}))
     core.start()
     try:
-        # The metadata service keeps its state from one process to the next.
+        # Revisions of the metadata service grow across restarts of the core.
         revision = max(1, core.volume._state.applied_revision)
         core.apply(snapshot(*topics or (topic(),), revision=revision))
         yield core
@@ -71,7 +71,7 @@ def batch(
     producer: tuple[int, int, int] = (-1, -1, -1),
     timestamp_ms: int = 1_700_000_000_000,
 ) -> bytes:
-    """A batch of `count` records, whose values contain their number from `start` on."""
+    """Returns a batch of `count` records, whose values contain their numbers from `start` on."""
     records = numbered(count, size=size, start=start)
     return record_batch(records, producer=producer, base_timestamp_ms=timestamp_ms)
 
@@ -79,19 +79,19 @@ def batch(
 async def append(
     partitions: Partitions, *batches: bytes, log: LogId = LOG, acks: int = ACKS_ALL
 ) -> list[AppendResult]:
-    """All batches in one call."""
-    return await partitions.append([Append(log, one) for one in batches], acks=acks)
+    """Appends all batches in one call."""
+    return await partitions.append([Append(log, item) for item in batches], acks=acks)
 
 
 def query(
-    *wanted: tuple[LogId, int],
+    *positions: tuple[LogId, int],
     max_wait_ms: int = 0,
     min_bytes: int = 1,
     max_bytes: int = 1 << 20,
     partition_max_bytes: int = 1 << 20,
 ) -> FetchQuery:
-    """A query for pairs of log and offset."""
-    partitions = [FetchPartition(log, offset, partition_max_bytes) for log, offset in wanted]
+    """Returns a query for pairs of log and offset."""
+    partitions = [FetchPartition(log, offset, partition_max_bytes) for log, offset in positions]
     return FetchQuery(partitions, max_wait_ms, min_bytes, max_bytes)
 
 
@@ -101,46 +101,46 @@ async def fetch(partitions: Partitions, offset: int = 0, log: LogId = LOG) -> Fe
 
 
 def batches_of(result: FetchResult) -> list[bytes]:
-    """The batches of an answer, however it is cut into chunks."""
+    """Returns the batches of a result, whose chunks may end within batches."""
     return split_batches(b"".join(result.records))
 
 
 async def read_everything(partitions: Partitions, log: LogId = LOG) -> list[bytes]:
-    """Every batch of a log, by as many fetches as it takes."""
-    found: list[bytes] = []
+    """Fetches all batches of a log."""
+    all_batches: list[bytes] = []
     offset = 0
     while True:
         result = await fetch(partitions, offset, log)
         assert result.refusal is None, result.refusal
         if not (batches := batches_of(result)):
-            return found
-        found += batches
+            return all_batches
+        all_batches += batches
         offset = end_offset(batches[-1])
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Polls for a condition without notification; the test as a whole has a limit."""
-    while not holds():  # noqa: ASYNC110
+async def until(condition: Callable[[], bool]) -> None:
+    """Polls for a condition without notification; the timeout of the test is the limit."""
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
-def base_offset(placed: bytes) -> int:
-    return int.from_bytes(placed[:8], "big")
+def base_offset(batch: bytes) -> int:
+    return int.from_bytes(batch[:8], "big")
 
 
-def end_offset(placed: bytes) -> int:
-    """The offset after the batch."""
-    return base_offset(placed) + int.from_bytes(placed[23:27], "big") + 1
+def end_offset(batch: bytes) -> int:
+    """Returns the offset after the batch."""
+    return base_offset(batch) + int.from_bytes(batch[23:27], "big") + 1
 
 
-def content(placed: bytes) -> bytes:
-    """Bytes that a broker may not change in a batch: all but base offset and leader epoch."""
-    return placed[8:12] + placed[16:]
+def content(batch: bytes) -> bytes:
+    """Returns the bytes that a broker must not change: all but base offset and leader epoch."""
+    return batch[8:12] + batch[16:]
 
 
-async def one_by_one(
+async def append_separately(
     partitions: Partitions, batches: Sequence[bytes], log: LogId = LOG
 ) -> list[AppendResult]:
-    """One call for each batch, all in flight together."""
-    answers = [partitions.append([Append(log, one)], acks=ACKS_ALL) for one in batches]
-    return [result for answer in await asyncio.gather(*answers) for result in answer]
+    """Appends each batch by a call of its own; all calls are in flight together."""
+    calls = [partitions.append([Append(log, item)], acks=ACKS_ALL) for item in batches]
+    return [result for results in await asyncio.gather(*calls) for result in results]

@@ -34,7 +34,7 @@ def settled_token(data_dir: Path, *, other_than: str = "") -> str:
     return eventually(look, what=f"a renewed token in {data_dir}")[0]
 
 
-def pretend_that_the_machine_went_down(data_dir: Path) -> None:
+def change_boot_id(data_dir: Path) -> None:
     """The volume was last opened before the operating system was started. No process has it."""
     _change(data_dir, lambda before: replace(before, boot_id="another", is_closed=False))
 

@@ -1,9 +1,9 @@
-"""Expected API versions of ringlog: written down here, not read from the code."""
+"""Expected API versions of ringlog, independent of the code."""
 
 from tests.support.clients import raw_client as data
 from tests.support.wire import group_apis as groups
 
-#: By API key: lowest and highest version.
+#: Lowest and highest version by API key.
 ADVERTISED = {
     data.PRODUCE: (0, 13),
     data.FETCH: (0, 18),
@@ -31,7 +31,7 @@ ADVERTISED = {
     groups.CONSUMER_GROUP_DESCRIBE: (0, 1),
 }
 
-#: The first version that kio knows, where that is not 0: the ones below are tested in
+#: The first version that kio knows, if that is not 0. Older ones are tested in
 #: `tests/clients/versions/test_oldest_versions.py`.
 KIO_FROM = {
     data.PRODUCE: 3,
@@ -45,6 +45,6 @@ KIO_FROM = {
     data.DESCRIBE_CONFIGS: 1,
 }
 
-#: The last version that kio knows, where ringlog serves later ones: those are tested by their bytes
-#: in `tests/unit/gateway_svc/wire/apis`.
+#: The last version that kio knows, if ringlog serves later ones. Those are tested by their bytes in
+#: `tests/unit/gateway_svc/wire/apis`.
 KIO_UP_TO = {groups.DELETE_GROUPS: 2}

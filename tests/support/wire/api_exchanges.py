@@ -22,14 +22,14 @@ class ExchangeContext:
 
 
 class Exchange(NamedTuple):
-    """Functions of a context: the request's values, and the check of its response."""
+    """Functions of a context: values of the request, and the check of the response."""
 
     values: Callable[[Any], dict[str, Any]]
     check: Callable[[Any, Any], None]
 
 
 def versions_of(exchanges: Mapping[int, Exchange]) -> list[Any]:
-    """Parameters `key` and `version`: all that is advertised and kio knows."""
+    """Returns pytest parameters `key` and `version`: all advertised versions that kio knows."""
     return [
         pytest.param(
             key, version, id=f"{exchange.check.__name__.removesuffix('_check')}-v{version}"

@@ -31,20 +31,20 @@ CONTROL_BIT = 0x20
 _PREFIX = struct.Struct(">qiibI")
 _BODY = struct.Struct(">hiqqqhii")
 HEADER_BYTES = _PREFIX.size + _BODY.size
-#: Where the CRC stands, and from where on it counts.
+#: Position of the CRC, and of the first byte that it covers.
 CRC_AT, ATTRIBUTES_AT = 17, 21
-#: The newest time follows it.
+#: The max timestamp follows the base timestamp.
 BASE_TIMESTAMP_AT = 27
 
 
 def varint(number: int) -> bytes:
     """Zig-zag, seven bits at a time, as in Protocol Buffers' sint64."""
-    left = (number << 1) ^ (number >> 63)
+    rest = (number << 1) ^ (number >> 63)
     packed = bytearray()
-    while left > 0x7F:
-        packed.append(left & 0x7F | 0x80)
-        left >>= 7
-    packed.append(left)
+    while rest > 0x7F:
+        packed.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    packed.append(rest)
     return bytes(packed)
 
 
@@ -83,8 +83,8 @@ def record_batch(
 ) -> bytes:
     """A batch with a valid CRC. `producer` is id, epoch and base sequence.
 
-    `count`, `last_offset_delta` and `payload` (the records section, compressed or not) stand in
-    for what `records` would give, to build inconsistent batches.
+    `count`, `last_offset_delta` and `payload` (the records section, compressed or not) replace the
+    values of `records`, to build inconsistent batches.
     """
     times = [base_timestamp_ms if r.timestamp_ms is None else r.timestamp_ms for r in records]
     if payload is None:
@@ -107,18 +107,18 @@ def record_batch(
 
 
 def with_times(batch: bytes, base_timestamp_ms: int, max_timestamp_ms: int) -> bytes:
-    """`batch` with other times in its header, and a CRC that fits."""
+    """Returns `batch` with other times in its header, and a valid CRC."""
     times = struct.pack(">qq", base_timestamp_ms, max_timestamp_ms)
     return with_valid_crc(batch[:BASE_TIMESTAMP_AT] + times + batch[BASE_TIMESTAMP_AT + 16 :])
 
 
 def with_valid_crc(batch: bytes) -> bytes:
-    """`batch` after its bytes were changed: the CRC made to fit again."""
+    """Returns `batch` with a valid CRC, after its bytes were changed."""
     return batch[:CRC_AT] + struct.pack(">I", crc32c(batch[ATTRIBUTES_AT:])) + batch[ATTRIBUTES_AT:]
 
 
 def split_batches(data: bytes) -> list[bytes]:
-    """The whole batches in what a Fetch answered."""
+    """Splits the records of a Fetch response, which must be complete batches."""
     batches = []
     while len(data) >= HEADER_BYTES:
         end = 12 + int.from_bytes(data[8:12], "big")
@@ -136,11 +136,11 @@ def batch_offsets(batch: bytes) -> range:
 
 
 def batch_values(batches: Sequence[bytes]) -> list[bytes | None]:
-    """The values of all records, as kafka-python reads them."""
+    """Returns the values of all records, read by kafka-python."""
     return [record.value for batch in MemoryRecords(b"".join(batches)) for record in batch]
 
 
 def overflowing_batch() -> bytes:
-    """79 bytes: one record whose time, base and delta together, does not fit into 64 bits."""
+    """Returns 79 bytes: one record whose base plus delta timestamp overflows 64 bits."""
     record = Record(None, b"", timestamp_ms=(1 << 63) - 1)
     return with_times(record_batch([record], base_timestamp_ms=0), 1 << 62, -1)

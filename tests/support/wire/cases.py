@@ -1,4 +1,4 @@
-"""Helpers for tests of the wire codec: every API, one check for a wire image, random values."""
+"""Helpers for tests of the wire codec: all APIs, a check of encoded bytes, random values."""
 
 import pkgutil
 import string
@@ -31,15 +31,15 @@ _LETTERS = string.ascii_letters + "éß漢🦀"
 def every_api() -> list[Api[Any, Any]]:
     """The APIs of all modules in `gateway_svc.wire.apis`, by key."""
     modules = (
-        import_module(one.name)
-        for one in pkgutil.iter_modules(apis.__path__, "gateway_svc.wire.apis.")
+        import_module(module.name)
+        for module in pkgutil.iter_modules(apis.__path__, "gateway_svc.wire.apis.")
     )
-    found = (value for module in modules for value in vars(module).values())
-    return sorted((one for one in found if isinstance(one, Api)), key=lambda api: api.key)
+    values = (value for module in modules for value in vars(module).values())
+    return sorted((value for value in values if isinstance(value, Api)), key=lambda api: api.key)
 
 
 def every_message() -> Iterator[Any]:
-    """A pytest parameter (api, version, message type) for each direction of each version."""
+    """Yields a pytest parameter (api, version, message type) for each request and response."""
     for api in every_api():
         for version in range(api.version_min, api.version_max + 1):
             for message_type in (api.request, api.response):
@@ -48,7 +48,7 @@ def every_message() -> Iterator[Any]:
 
 
 def check_wire_case(api: Api[Any, Any], message: Any, version: int, hex_bytes: str) -> None:
-    """`message` is those bytes in `version`, in both directions; cut bytes are a violation."""
+    """Checks that `message` is encoded as these bytes, decoded from them, not from a prefix."""
     flexible = api.is_flexible(version)
     expected = bytes.fromhex(hex_bytes)
     assert b"".join(encode(message, version, flexible)).hex(" ") == expected.hex(" ")
@@ -58,27 +58,27 @@ def check_wire_case(api: Api[Any, Any], message: Any, version: int, hex_bytes: s
     check_cuts(type(message), expected, version, flexible=flexible)
 
 
-def check_cuts(message_type: type, whole: bytes, version: int, *, flexible: bool) -> None:
-    """Nothing but a violation comes of `whole` cut short, wherever it is cut."""
-    for length in range(len(whole)):
+def check_cuts(message_type: type, data: bytes, version: int, *, flexible: bool) -> None:
+    """Checks that decoding any proper prefix of `data` raises ProtocolViolation."""
+    for length in range(len(data)):
         with pytest.raises(ProtocolViolation):
-            decode(message_type, whole[:length], 0, version, flexible)
+            decode(message_type, data[:length], 0, version, flexible)
 
 
 def random_messages(message_type: type[MessageT], version: int, count: int) -> list[MessageT]:
-    """The same ones in every run."""
+    """Returns random messages, the same ones in every run."""
     random = Random(f"{message_type.__name__} {version}")
     return [random_message(message_type, version, random) for _ in range(count)]
 
 
 def random_message(message_type: type[MessageT], version: int, random: Random) -> MessageT:
-    """A message with any values that `version` can carry; other fields are at their defaults."""
+    """Returns a message with random values for the fields of `version`; others have defaults."""
     shape = layout(message_type, version)
-    values = {one.name: _any(one, version, random) for one in shape.present}
-    for one in shape.tagged.values():
-        said = random.random() < 0.5 and _any(one, version, random)
+    values = {field.name: _random_value(field, version, random) for field in shape.present}
+    for field in shape.tagged.values():
+        value = random.random() < 0.5 and _random_value(field, version, random)
         # Default values of tagged fields are not sent; the reader fills them in.
-        values[one.name] = said if said and not _is_all_defaults(said) else one.default
+        values[field.name] = value if value and not _is_all_defaults(value) else field.default
     return message_type(**values)
 
 
@@ -86,18 +86,18 @@ def _is_all_defaults(value: Any) -> bool:
     return is_dataclass(value) and value == type(value)()
 
 
-def _any(one: Field, version: int, random: Random) -> Any:
-    if one.is_nullable and random.random() < 0.2:
-        return one.default if one.default is None else None
-    if one.name.endswith("_time_ms") and one.wire_type == Fixed("q", 8):
+def _random_value(field: Field, version: int, random: Random) -> Any:
+    if field.is_nullable and random.random() < 0.2:
+        return field.default if field.default is None else None
+    if field.name.endswith("_time_ms") and field.wire_type == Fixed("q", 8):
         # kio reads it as a time: after 1970 or -1, before 9999, and without milliseconds.
         return random.choice([-1, 0, 1000 * random.randrange(2**37)])
-    if isinstance(one.wire_type, ArrayOf) and one.default == () and random.random() < 0.2:
+    if isinstance(field.wire_type, ArrayOf) and field.default == () and random.random() < 0.2:
         return []
-    return _any_of(one.wire_type, version, random)
+    return _random_of_type(field.wire_type, version, random)
 
 
-def _any_of(wire_type: WireType, version: int, random: Random) -> Any:
+def _random_of_type(wire_type: WireType, version: int, random: Random) -> Any:
     match wire_type:
         case Fixed("?"):
             return random.random() < 0.5
@@ -116,6 +116,6 @@ def _any_of(wire_type: WireType, version: int, random: Random) -> Any:
             return random.randbytes(random.choice([0, 1, 126, 127, 20_000]))
         case ArrayOf(element):
             count = random.choice([1, 2, 3] if isinstance(element, type) else [0, 1, 126, 127, 150])
-            return [_any_of(element, version, random) for _ in range(count)]
+            return [_random_of_type(element, version, random) for _ in range(count)]
         case nested:
             return random_message(nested, version, random)

@@ -1,6 +1,6 @@
-"""A client of Kafka 0.8.0, written from its protocol guide: four APIs, version 0, by hand.
+"""A client of Kafka 0.8.0, written from its protocol guide: version 0 of four APIs, by hand.
 
-No negotiation, no throttle times, no consumer groups: what a client of 2013 sent.
+It has no negotiation, no throttle times and no consumer groups, like clients of 2013.
 """
 
 import struct
@@ -43,7 +43,7 @@ class Cluster(NamedTuple):
     topics: dict[str, tuple[int, list[Partition]]]
 
 
-class _Answer:
+class _ResponseReader:
     """Parses a response from front to back."""
 
     def __init__(self, data: bytes) -> None:
@@ -68,7 +68,7 @@ class _Answer:
         return list(self.take(f">{self.number('>i')}i"))
 
     def end(self) -> None:
-        assert self._at == len(self._data), "bytes after the answer"
+        assert self._at == len(self._data), "bytes after the response"
 
 
 def _text(text: str) -> bytes:
@@ -76,7 +76,7 @@ def _text(text: str) -> bytes:
 
 
 def _one_partition(topic: str, partition: int) -> bytes:
-    """The frame around every per-partition request: one topic, one partition."""
+    """Returns the fields around the request of one partition of one topic."""
     return struct.pack(">i", 1) + _text(topic) + struct.pack(">ii", 1, partition)
 
 
@@ -94,10 +94,10 @@ class Kafka08Client:
         if acks == 0:
             self._send(PRODUCE, frame)
             return None
-        answer = self._ask(PRODUCE, frame)
-        self._skip_to_partition(answer, topic, partition)
-        produced = Produced(*answer.take(">hq"))
-        answer.end()
+        response = self._exchange(PRODUCE, frame)
+        self._skip_to_partition(response, topic, partition)
+        produced = Produced(*response.take(">hq"))
+        response.end()
         return produced
 
     def fetch(
@@ -111,60 +111,60 @@ class Kafka08Client:
         min_bytes: int = 0,
     ) -> Fetched:
         body = struct.pack(">iii", -1, max_wait_ms, min_bytes) + _one_partition(topic, partition)
-        answer = self._ask(FETCH, body + struct.pack(">qi", offset, max_bytes))
-        self._skip_to_partition(answer, topic, partition)
-        error_code, high_watermark, size = answer.take(">hqi")
-        messages = unpack_message_set(answer.content(max(size, 0)))
-        answer.end()
+        response = self._exchange(FETCH, body + struct.pack(">qi", offset, max_bytes))
+        self._skip_to_partition(response, topic, partition)
+        error_code, high_watermark, size = response.take(">hqi")
+        messages = unpack_message_set(response.content(max(size, 0)))
+        response.end()
         return Fetched(error_code, high_watermark, messages)
 
     def list_offsets(
         self, topic: str, partition: int, time_ms: int, *, max_offsets: int = 1
     ) -> tuple[int, list[int]]:
-        """The error code, and offsets with the newest first."""
+        """Returns the error code, and offsets with the newest first."""
         body = struct.pack(">i", -1) + _one_partition(topic, partition)
-        answer = self._ask(LIST_OFFSETS, body + struct.pack(">qi", time_ms, max_offsets))
-        self._skip_to_partition(answer, topic, partition)
-        error_code = answer.number(">h")
-        count = answer.number(">i")
-        offsets = list(answer.take(f">{count}q"))
-        answer.end()
+        response = self._exchange(LIST_OFFSETS, body + struct.pack(">qi", time_ms, max_offsets))
+        self._skip_to_partition(response, topic, partition)
+        error_code = response.number(">h")
+        count = response.number(">i")
+        offsets = list(response.take(f">{count}q"))
+        response.end()
         return error_code, offsets
 
     def metadata(self, *topics: str) -> Cluster:
-        """Brokers and topics; all topics where none is named."""
+        """Requests brokers and topics, by default all topics."""
         names = b"".join(map(_text, topics))
-        answer = self._ask(METADATA, struct.pack(">i", len(topics)) + names)
-        brokers = [self._broker(answer) for _ in range(answer.number(">i"))]
-        found = {}
-        for _ in range(answer.number(">i")):
-            error_code, name = answer.number(">h"), answer.text()
-            count = answer.number(">i")
-            found[name] = (error_code, [self._partition(answer) for _ in range(count)])
-        answer.end()
-        return Cluster(brokers, found)
+        response = self._exchange(METADATA, struct.pack(">i", len(topics)) + names)
+        brokers = [self._broker(response) for _ in range(response.number(">i"))]
+        described = {}
+        for _ in range(response.number(">i")):
+            error_code, name = response.number(">h"), response.text()
+            count = response.number(">i")
+            described[name] = (error_code, [self._partition(response) for _ in range(count)])
+        response.end()
+        return Cluster(brokers, described)
 
     @staticmethod
-    def _broker(answer: _Answer) -> Broker:
-        return Broker(answer.number(">i"), answer.text(), answer.number(">i"))
+    def _broker(response: _ResponseReader) -> Broker:
+        return Broker(response.number(">i"), response.text(), response.number(">i"))
 
     @staticmethod
-    def _partition(answer: _Answer) -> Partition:
-        return Partition(*answer.take(">hii"), answer.numbers(), answer.numbers())
+    def _partition(response: _ResponseReader) -> Partition:
+        return Partition(*response.take(">hii"), response.numbers(), response.numbers())
 
     def _send(self, api_key: int, body: bytes) -> int:
         correlation_id = self._connection.next_correlation_id()
         self._connection.send_frame(request_header_v1(api_key, 0, correlation_id) + body)
         return correlation_id
 
-    def _ask(self, api_key: int, body: bytes) -> _Answer:
+    def _exchange(self, api_key: int, body: bytes) -> _ResponseReader:
         correlation_id = self._send(api_key, body)
-        answer = _Answer(self._connection.read_frame())
-        assert answer.number(">i") == correlation_id
-        return answer
+        response = _ResponseReader(self._connection.read_frame())
+        assert response.number(">i") == correlation_id
+        return response
 
     @staticmethod
-    def _skip_to_partition(answer: _Answer, topic: str, partition: int) -> None:
-        assert answer.number(">i") == 1
-        assert answer.text() == topic
-        assert answer.take(">ii") == (1, partition)
+    def _skip_to_partition(response: _ResponseReader, topic: str, partition: int) -> None:
+        assert response.number(">i") == 1
+        assert response.text() == topic
+        assert response.take(">ii") == (1, partition)

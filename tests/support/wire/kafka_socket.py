@@ -1,11 +1,11 @@
-"""A Kafka connection at the level of frames. Encodes nothing but the length in front."""
+"""A Kafka connection that sends and reads frames; it adds only their lengths."""
 
 import itertools
 import socket
 import struct
 from typing import Self
 
-#: How long a test waits for an answer that must come. A bound, never a measure.
+#: Limit of a wait for a response; nothing depends on its value.
 ANSWER_WITHIN_S = 30.0
 
 
@@ -36,7 +36,7 @@ class KafkaSocket:
         self.socket.close()
 
     def reset(self) -> None:
-        """Closes with RST in place of FIN, as a machine that crashed and came back."""
+        """Closes with RST in place of FIN, as a machine that crashed and restarted."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
@@ -50,7 +50,7 @@ class KafkaSocket:
         self.socket.sendall(struct.pack(">i", len(frame)) + frame)
 
     def read_frame(self) -> bytes:
-        """The next frame without its length; `ConnectionError` where the broker closed."""
+        """Reads a frame without its length; `ConnectionError` if the broker closed."""
         (length,) = struct.unpack(">i", self._read(4))
         return self._read(length)
 
@@ -65,7 +65,7 @@ class KafkaSocket:
         return bytes(data)
 
     def wait_until_closed(self) -> bytes:
-        """Bytes that the broker sent before it closed; `TimeoutError` if it does not close."""
+        """Returns the bytes sent before the broker closed; `TimeoutError` if it does not close."""
         received = bytearray()
         try:
             while data := self.socket.recv(65536):
@@ -78,7 +78,7 @@ class KafkaSocket:
 def request_header_v1(
     api_key: int, api_version: int, correlation_id: int, client_id: str | None = "tests"
 ) -> bytes:
-    """The header of a request before flexible versions (RequestHeader.json, version 1)."""
+    """Returns the header of a non-flexible request (RequestHeader.json, version 1)."""
     name = (
         b"\xff\xff" if client_id is None else struct.pack(">h", len(client_id)) + client_id.encode()
     )

@@ -1,6 +1,6 @@
-"""Requests and answers of every API version, encoded by kio and by kafka-python's oldest classes.
+"""Requests and responses of every API version, encoded by kio and by kafka-python's old classes.
 
-kio knows the versions of Apache Kafka 4; `kafka.protocol.old` the ones before. Both are
+kio knows the versions of Apache Kafka 4; `kafka.protocol.old` knows older ones. Both are
 independent of the codec under test.
 """
 
@@ -22,9 +22,9 @@ from tests.support.wire.kafka_socket import KafkaSocket
 
 
 def message(api_key: int, version: int, values: Mapping[str, Any]) -> Any:
-    """A request from plain values: dicts for structures, lists for arrays, ms for times.
+    """Returns a request with plain values: dicts for structures, lists for arrays, ms for times.
 
-    Names that the version does not have are left out, so one dict serves many versions.
+    Fields that the version does not have are ignored, so that one dict serves many versions.
     """
     return _structure(load_request_schema(api_key, version), values)
 
@@ -44,9 +44,9 @@ def _value(hint: Any, value: Any) -> Any:
     if value is None:
         return None
     if get_origin(hint) in (Union, UnionType):
-        (hint,) = (one for one in get_args(hint) if one is not NoneType)
+        (hint,) = (argument for argument in get_args(hint) if argument is not NoneType)
     if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], one) for one in value)
+        return tuple(_value(get_args(hint)[0], element) for element in value)
     if is_dataclass(hint) and isinstance(value, Mapping):
         return _structure(hint, value)
     if isinstance(hint, type) and issubclass(hint, timedelta):
@@ -55,7 +55,7 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def request_frame(request: Any, correlation_id: int, *, client_id: str | None = "tests") -> bytes:
-    """The frame of a kio request, without its length."""
+    """Returns the frame of a kio request, without its length."""
     header_class = request.__header_schema__
     fields: dict[str, Any] = {
         "request_api_key": request.__api_key__,
@@ -72,28 +72,28 @@ def request_frame(request: Any, correlation_id: int, *, client_id: str | None = 
 
 
 def read_response(frame: bytes, api_key: int, version: int) -> tuple[int, Any]:
-    """The correlation id and the answer. Fails where bytes are left over."""
+    """Returns the correlation id and the response. Fails if bytes are left over."""
     response_class: Any = load_response_schema(api_key, version)
     header, at = entity_reader(response_class.__header_schema__)(frame, 0)
     response, size = entity_reader(response_class)(frame[at:], 0)
-    assert at + size == len(frame), f"{len(frame) - at - size} bytes after the answer"
+    assert at + size == len(frame), f"{len(frame) - at - size} bytes after the response"
     return header.correlation_id, response
 
 
 def ask(
     connection: KafkaSocket, api_key: int, version: int, values: Mapping[str, Any] | None = None
 ) -> Any:
-    """Sends a request of kio's and reads its answer. `values` as for `message`."""
+    """Sends a request of kio and returns the response. `values` as for `message`."""
     request = message(api_key, version, values or {})
     correlation_id = connection.next_correlation_id()
     connection.send_frame(request_frame(request, correlation_id))
-    answered, response = read_response(connection.read_frame(), api_key, version)
-    assert answered == correlation_id
+    response_id, response = read_response(connection.read_frame(), api_key, version)
+    assert response_id == correlation_id
     return response
 
 
 def ask_old(connection: KafkaSocket, request: Any) -> Any:
-    """The same for a request of `kafka.protocol.old`."""
+    """Sends a request of `kafka.protocol.old` and returns the response."""
     correlation_id = connection.next_correlation_id()
     header = OldHeader(request.API_KEY, request.API_VERSION, correlation_id, "tests")
     connection.send_frame(header.encode() + request.encode())
@@ -101,5 +101,5 @@ def ask_old(connection: KafkaSocket, request: Any) -> Any:
     assert struct.unpack_from(">i", frame)[0] == correlation_id
     body = io.BytesIO(frame[4:])
     response = header.get_response_class().decode(body)
-    assert not body.read(), "bytes after the answer"
+    assert not body.read(), "bytes after the response"
     return response

@@ -53,7 +53,7 @@ def pack_message(record: Record, *, magic: int, offset: int = 0, attributes: int
 
 
 def message_set(records: Sequence[Record], *, magic: int, codec: str = "none") -> bytes:
-    """A set as a producer sends it: offsets from 0 on, wrapped in one message by a codec."""
+    """Returns a set as producers send it: offsets from 0 on; a codec wraps it in one message."""
     messages = b"".join(
         pack_message(record, magic=magic, offset=offset) for offset, record in enumerate(records)
     )
@@ -66,16 +66,16 @@ def message_set(records: Sequence[Record], *, magic: int, codec: str = "none") -
 
 
 def unpack_message_set(data: bytes) -> list[Message]:
-    """All messages with absolute offsets, wrapped ones unwrapped; a cut last message is left out.
+    """Returns messages with absolute offsets; decompresses sets, ignores a partial last message.
 
-    Checks every CRC-32 on the way.
+    Checks every CRC-32.
     """
     messages: list[Message] = []
     while len(data) >= 12:
         offset, size = struct.unpack_from(">qi", data)
         if len(data) < 12 + size:
             break
-        messages += _unwrapped(_unpack_message(offset, data[12 : 12 + size]))
+        messages += _unwrap(_unpack_message(offset, data[12 : 12 + size]))
         data = data[12 + size :]
     return messages
 
@@ -88,20 +88,20 @@ def _unpack_message(offset: int, message: bytes) -> Message:
     if magic == 1:
         (timestamp_ms,) = struct.unpack_from(">q", message, at)
         at += 8
-    key, at = _take(message, at)
-    value, at = _take(message, at)
+    key, at = _read_sized(message, at)
+    value, at = _read_sized(message, at)
     assert at == len(message)
     return Message(offset, magic, attributes, timestamp_ms, key, value)
 
 
-def _take(message: bytes, at: int) -> tuple[bytes | None, int]:
+def _read_sized(message: bytes, at: int) -> tuple[bytes | None, int]:
     (size,) = struct.unpack_from(">i", message, at)
     if size < 0:
         return None, at + 4
     return message[at + 4 : at + 4 + size], at + 4 + size
 
 
-def _unwrapped(message: Message) -> list[Message]:
+def _unwrap(message: Message) -> list[Message]:
     codec = message.attributes & 0x07
     if not codec:
         return [message]
@@ -109,4 +109,4 @@ def _unwrapped(message: Message) -> list[Message]:
     inner = unpack_message_set(bytes(_UNWRAP[message.magic][codec](message.value)))
     # Magic 0 writes absolute offsets inside; magic 1 relative ones, the wrapper has the last.
     shift = message.offset - inner[-1].offset if message.magic == 1 else 0
-    return [one._replace(offset=one.offset + shift) for one in inner]
+    return [item._replace(offset=item.offset + shift) for item in inner]

@@ -1,7 +1,7 @@
-"""Batches with a sound CRC whose header and records contradict each other, from a random seed.
+"""Batches with a valid CRC whose header and records contradict each other, from a random seed.
 
-Nothing here comes from the code under test. A broker may take any of them or refuse it; it may not
-suffer from it.
+Nothing here comes from the code under test. A broker may accept or refuse any of them, but must
+continue to work.
 """
 
 import random
@@ -24,7 +24,7 @@ _FIELDS = (
     (43, ">q"), (51, ">h"), (53, ">i"), (57, ">i"),
 )  # fmt: skip
 _BITS = {">b": 8, ">h": 16, ">i": 32, ">q": 64}
-#: Numbers that arithmetic gets wrong: around zero, and the ends of 7, 32, 62 and 64 bits.
+#: Edge cases of arithmetic: around zero, and the limits of 7, 32, 62 and 64 bits.
 _NUMBERS = (
     -(1 << 63), -(1 << 62), -(1 << 31), -65, -64, -2, -1, 0, 1, 2, 63, 64, 127, 128, 1000, 8191,
     1 << 20, (1 << 31) - 1, 1 << 31, 1 << 62, (1 << 63) - 1,
@@ -32,14 +32,14 @@ _NUMBERS = (
 
 
 class MutatedBatches:
-    """Sequence of batches. Their times are around `now_ms`."""
+    """Generates batches with times around `now_ms`."""
 
     def __init__(self, seed: int, now_ms: int) -> None:
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._now_ms = now_ms
 
     def next(self) -> bytes:
-        rng = self._dice
+        rng = self._rng
         codec = rng.choice(tuple(CODECS))
         base_ms = self._time()
         if rng.random() < 0.01:
@@ -47,16 +47,16 @@ class MutatedBatches:
         else:
             count = rng.choice((1, 1, 2, 3, 10, 40))
             body = b"".join(self._record(index, base_ms) for index in range(count))
-            batch = self._batch(codec, base_ms, self._edited(body), count)
+            batch = self._batch(codec, base_ms, self._edit(body), count)
         return self._with_changed_header(batch)
 
     def _batch(self, codec: str, base_ms: int, body: bytes, count: int) -> bytes:
-        rng = self._dice
-        # Packed as `codec` says, or as another does.
+        rng = self._rng
+        # Mostly compressed with `codec`, sometimes with another.
         other = codec if rng.random() < 0.9 else rng.choice(tuple(CODECS))
         payload = bytes(COMPRESS[other](body))
         if rng.random() < 0.1:
-            payload = self._edited(payload)
+            payload = self._edit(payload)
         producer = (-1, -1, -1)
         if rng.random() < 0.3:
             producer = (rng.randrange(1 << 40), 0, rng.choice((0, 0, 5, (1 << 31) - 1)))
@@ -73,7 +73,7 @@ class MutatedBatches:
         )
 
     def _record(self, index: int, base_ms: int) -> bytes:
-        rng = self._dice
+        rng = self._rng
         if rng.random() < 0.7:
             key = rng.choice((b"k", b"k%d" % rng.randrange(9), None))
             value = rng.choice((None, b"", rng.randbytes(rng.randrange(90))))
@@ -87,19 +87,19 @@ class MutatedBatches:
         body = b"".join(parts)
         return self._number(len(body)) + body
 
-    def _number(self, right: int) -> bytes:
-        """A varint: the right one, mostly."""
-        rng = self._dice
-        roll = rng.random()
-        if roll < 0.8:
-            return varint(right)
-        if roll < 0.9:
+    def _number(self, correct: int) -> bytes:
+        """Returns a varint, which is mostly the correct one."""
+        rng = self._rng
+        chance = rng.random()
+        if chance < 0.8:
+            return varint(correct)
+        if chance < 0.9:
             return varint(rng.choice(_NUMBERS))
-        return rng.choice((b"\xff" * 9 + b"\x7f", b"\x80" * 12, b"\x80\0", varint(right + 1)))
+        return rng.choice((b"\xff" * 9 + b"\x7f", b"\x80" * 12, b"\x80\0", varint(correct + 1)))
 
     def _many_records(self, codec: str, base_ms: int) -> bytes:
-        """Up to 100,000, or as many times the same: some hundred bytes where it is compressed."""
-        rng = self._dice
+        """Returns up to 100,000 records, or copies of one, which compress to some hundred bytes."""
+        rng = self._rng
         count = rng.choice((999, 1001, 5000, 20_000, 100_000))
         if rng.random() < 0.5:
             body = pack_record(Record(None, b""), offset_delta=0, base_timestamp_ms=0) * count
@@ -110,9 +110,9 @@ class MutatedBatches:
             )
         return self._batch(codec, base_ms, body, count)
 
-    def _edited(self, data: bytes) -> bytes:
-        """Bytes with some changed, missing, doubled or added, or unchanged."""
-        rng = self._dice
+    def _edit(self, data: bytes) -> bytes:
+        """Returns `data` unchanged, or with some bytes changed, removed, duplicated or added."""
+        rng = self._rng
         edited = bytearray(data)
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 5))):
             if not edited:
@@ -132,27 +132,27 @@ class MutatedBatches:
         return bytes(edited)
 
     def _with_changed_header(self, batch: bytes) -> bytes:
-        rng = self._dice
+        rng = self._rng
         changed = bytearray(batch)
         for _ in range(rng.choice((0, 0, 1, 1, 2))):
             at, layout = rng.choice(_FIELDS)
             bits = _BITS[layout]
-            (right,) = struct.unpack_from(layout, changed, at)
-            number = rng.choice((right - 1, right + 1, rng.choice(_NUMBERS), self._time()))
+            (value,) = struct.unpack_from(layout, changed, at)
+            number = rng.choice((value - 1, value + 1, rng.choice(_NUMBERS), self._time()))
             low = -(1 << bits - 1)
             struct.pack_into(layout, changed, at, (number - low) % (1 << bits) + low)
-        whole = bytes(changed)
-        # One in fifty keeps the wrong CRC.
-        return whole if rng.random() < 0.02 else with_valid_crc(whole)
+        mutated = bytes(changed)
+        # One in fifty keeps the invalid CRC.
+        return mutated if rng.random() < 0.02 else with_valid_crc(mutated)
 
     def _time(self) -> int:
-        rng = self._dice
+        rng = self._rng
         if rng.random() < 0.7:
             return self._near(self._now_ms)
         return rng.choice((*_NUMBERS, self._now_ms + 10**9, 0))
 
     def _near(self, time_ms: int) -> int:
-        moved = time_ms + self._dice.randrange(-1000, 1000)
+        moved = time_ms + self._rng.randrange(-1000, 1000)
         return min(max(moved, -(1 << 63)), (1 << 63) - 1)
 
 
@@ -174,24 +174,24 @@ def produce_frame(
 
 
 def fetch_frame(correlation_id: int, topic: str, offset: int, *, version: int) -> bytes:
-    """A Fetch request of version 1 (answered with messages) or 4 that does not wait."""
+    """A Fetch request of version 1 (returns messages) or 4 that does not wait."""
     name = topic.encode()
     head = struct.pack(">hhih", 1, version, correlation_id, 4) + b"fuzz"
     more = struct.pack(">ib", 1 << 20, 0) if version == 4 else b""
-    asked = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiqi", 1, 0, offset, 1 << 18)
-    return head + struct.pack(">iii", -1, 0, 0) + more + asked
+    topics = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiqi", 1, 0, offset, 1 << 18)
+    return head + struct.pack(">iii", -1, 0, 0) + more + topics
 
 
 def list_offsets_frame(correlation_id: int, topic: str, timestamp: int) -> bytes:
     """A ListOffsets request of version 1."""
     name = topic.encode()
     head = struct.pack(">hhih", 2, 1, correlation_id, 4) + b"fuzz"
-    asked = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiq", 1, 0, timestamp)
-    return head + struct.pack(">i", -1) + asked
+    topics = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiq", 1, 0, timestamp)
+    return head + struct.pack(">i", -1) + topics
 
 
 def flipped(frame: bytes, rng: random.Random, positions: Sequence[int]) -> bytes:
-    """Frame with up to three bytes among `positions` changed."""
+    """Returns `frame` with up to three bytes among `positions` changed."""
     changed = bytearray(frame)
     for _ in range(rng.randrange(1, 4)):
         at = rng.choice(positions)

@@ -15,8 +15,8 @@ def record_lists(draw, *, headers: bool = True) -> list[Record]:
     offset = draw(st.integers(0, 2**50))
     records = []
     for _ in range(draw(st.integers(1, 20))):
-        its_headers = tuple(draw(_HEADERS)) if headers else ()
+        record_headers = tuple(draw(_HEADERS)) if headers else ()
         timestamp, key, value = draw(_TIMESTAMPS), draw(_CONTENT), draw(_CONTENT)
-        records.append(Record(offset, timestamp, key, value, its_headers))
+        records.append(Record(offset, timestamp, key, value, record_headers))
         offset += draw(st.integers(1, 300))
     return records

@@ -11,7 +11,7 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record. `timestamp_ms` None: whatever the client or the broker puts in."""
+    """One record. `timestamp_ms` None: the client or the broker sets it."""
 
     value: bytes | None
     key: bytes | None = None
@@ -21,7 +21,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A record as it was read: always with an offset and a timestamp."""
+    """A record that was read, with an offset and a timestamp."""
 
     offset: int
     record: Record
@@ -32,7 +32,7 @@ class Read:
 
 
 def numbered(count: int, *, size: int = 20, start: int = 0) -> list[Record]:
-    """Records whose values contain their number, `size` bytes each."""
+    """Returns records whose values contain their numbers, `size` bytes each."""
     return [
         Record(value=b"%010d" % number + b"." * (size - 10))
         for number in range(start, start + count)

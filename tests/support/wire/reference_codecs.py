@@ -1,7 +1,7 @@
 """Reference codecs of other projects: messages as plain values that can be compared.
 
-kio has the versions that Apache Kafka 4 has, each as a class of its own. For the ones before,
-which Kafka 4 removed, there are kafka-python's old classes.
+kio has a class for each version that Apache Kafka 4 has. kafka-python's old classes have the older
+versions, which Kafka 4 removed.
 """
 
 import io
@@ -22,7 +22,7 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def kio_class(api: Api[Any, Any], version: int, message_type: type) -> type | None:
-    """The class for a request or response of `api`, None where kio does not have the version."""
+    """Returns the class of a request or response of `api`; None if kio lacks the version."""
     load = load_request_schema if message_type is api.request else load_response_schema
     try:
         return load(api.key, version)
@@ -31,7 +31,7 @@ def kio_class(api: Api[Any, Any], version: int, message_type: type) -> type | No
 
 
 def kio_decode(kio_type: Any, data: bytes) -> Any:
-    """Fails where bytes are left over."""
+    """Decodes a message. Fails if bytes are left over."""
     message, size = entity_reader(kio_type)(data, 0)
     assert size == len(data), f"kio read {size} bytes of {len(data)}"
     return message
@@ -44,32 +44,32 @@ def kio_encode(message: Any) -> bytes:
 
 
 def plain_of_ours(value: Any, version: int) -> Any:
-    """Nested dicts and lists of what `version` has; what is None is left out."""
+    """Returns nested dicts and lists of the fields of `version`, without those that are None."""
     if isinstance(value, list | tuple):
-        return [plain_of_ours(one, version) for one in value]
+        return [plain_of_ours(element, version) for element in value]
     if not is_dataclass(value):
         return bytes(value) if isinstance(value, memoryview) else value
     shape = layout(type(value), version)
-    held = {one.name: plain_of_ours(getattr(value, one.name), version) for one in shape.present}
-    for one in shape.tagged.values():
-        held[one.name] = plain_of_ours(getattr(value, one.name), version)
-    return {name: one for name, one in held.items() if one is not None}
+    plain = {}
+    for field in (*shape.present, *shape.tagged.values()):
+        plain[field.name] = plain_of_ours(getattr(value, field.name), version)
+    return {name: item for name, item in plain.items() if item is not None}
 
 
 def plain_of_kio(value: Any, ours: Any) -> Any:
-    """The same of a kio message. `ours` is our message: it names what kio renames."""
+    """Returns the same for a kio message. `ours` is our message, which kio renames fields of."""
     if isinstance(value, tuple):
-        return [plain_of_kio(one, our) for one, our in zip(value, ours, strict=True)]
+        return [plain_of_kio(element, our) for element, our in zip(value, ours, strict=True)]
     if not is_dataclass(value):
         return _scalar(value, ours)
-    held = {}
-    for one in fields(value):
-        name = one.name if hasattr(ours, one.name) else f"{one.name}_ms"
-        our, kios = getattr(ours, name), getattr(value, one.name)
-        # Where we say nothing of a nested tagged field, kio must have found its defaults.
-        is_default = our is None and "tag" in one.metadata and kios == one.default
-        held[name] = None if is_default else plain_of_kio(kios, our)
-    return {name: one for name, one in held.items() if one is not None}
+    plain = {}
+    for field in fields(value):
+        name = field.name if hasattr(ours, field.name) else f"{field.name}_ms"
+        our, kios = getattr(ours, name), getattr(value, field.name)
+        # Our None in a nested tagged field stands for kio's default.
+        is_default = our is None and "tag" in field.metadata and kios == field.default
+        plain[name] = None if is_default else plain_of_kio(kios, our)
+    return {name: item for name, item in plain.items() if item is not None}
 
 
 def _scalar(value: Any, ours: Any) -> Any:
@@ -102,23 +102,23 @@ _OLD_MODULES = {
 
 
 def old_class(api: Api[Any, Any], version: int, message_type: type) -> Any:
-    """kafka-python's class, which reads and writes tuples of values in wire order."""
+    """Returns kafka-python's class, which reads and writes tuples of values in wire order."""
     module = import_module(f"kafka.protocol.old.{_OLD_MODULES[api.key]}")
     return getattr(module, f"{message_type.__name__}_v{version}")
 
 
 def old_values(message: Any) -> Any:
-    """The values of a message of such a class."""
+    """Returns the values of a message of kafka-python as tuples."""
     return _as_tuples([getattr(message, name) for name in message.SCHEMA.names])
 
 
 def our_values(value: Any, version: int) -> Any:
-    """The same of our message."""
+    """Returns the values of our message as tuples."""
     if is_dataclass(value):
         present = layout(type(value), version).present
-        return tuple(our_values(getattr(value, one.name), version) for one in present)
+        return tuple(our_values(getattr(value, field.name), version) for field in present)
     if isinstance(value, list):
-        return tuple(our_values(one, version) for one in value)
+        return tuple(our_values(element, version) for element in value)
     return bytes(value) if isinstance(value, memoryview) else value
 
 

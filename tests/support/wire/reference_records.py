@@ -1,6 +1,6 @@
-"""Kafka's record formats as two other clients build and read them, for comparison with ours.
+"""Kafka's record formats, built and read by two other clients, for comparison with ours.
 
-Neither shares code with the other or with ours. Both check every CRC they read.
+The clients share no code with each other or with ours. Both check every CRC.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

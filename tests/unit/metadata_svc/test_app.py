@@ -7,13 +7,13 @@ import pytest
 
 from common.config.settings import build
 from common.kv.rocks import RocksKvStore
-from common.kv.store import KvStoreFailed
 from common.ports.metadata import NewTopic
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from common.rpc.metadata_client import GrpcMetadata
-from common.rpc.server import AddressTaken
-from metadata_svc.app import open_core, serve
+from common.rpc.server import AddressInUse
+from metadata_svc.app import serve
+from metadata_svc.assembly import open_core
 from metadata_svc.config import MetadataSettings, TopicDefaults
 from metadata_svc.state.store import StateStore
 from tests.contracts.metadata_contract import PARTITION_0, following, gateway, until
@@ -60,39 +60,12 @@ def port():
     reserved.release()
 
 
-def test_settings_reach_the_core_and_its_watchers(tmp_path):
-    async def body():
-        own = settings(tmp_path, num_partitions="5")
-        defaults = build(TopicDefaults, {"message.max.bytes": "7"})
-        async with open_core(own, defaults) as core, following(core, PARTITION_0) as view:
-            [result] = await core.create_topics([NewTopic("t")], timeout_ms=30_000)
-            assert len(result.topic.partitions) == 5
-            assert dict(view.broker_configs) == {
-                "num.partitions": "5",
-                "default.replication.factor": "1",
-                "message.max.bytes": "7",
-            }
-
-    run(body)
-
-
-def test_a_store_that_is_in_use_is_refused(tmp_path):
-    async def body():
-        defaults = build(TopicDefaults, {})
-        async with open_core(settings(tmp_path), defaults):
-            with pytest.raises(KvStoreFailed, match="in use"):
-                async with open_core(settings(tmp_path), defaults):
-                    pass
-
-    run(body)
-
-
 def test_an_address_that_is_in_use_is_refused_and_the_store_released(tmp_path):
     async def body():
         defaults = build(TopicDefaults, {})
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as other:
             address = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
-            with pytest.raises(AddressTaken):
+            with pytest.raises(AddressInUse):
                 await serve(settings(tmp_path, grpc_listen=address), defaults, asyncio.Event())
         async with open_core(settings(tmp_path), defaults):
             pass

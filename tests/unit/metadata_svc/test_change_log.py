@@ -78,8 +78,8 @@ def test_a_change_is_stored_applied_and_published_under_the_next_revision():
         assert cluster.view.topic("t") == TOPIC
         change = await watcher.next()
         assert (change.revision, change.topics) == (1, [TOPIC])
-        assert await cluster.commit(topics_gone=[TOPIC]) == 2
-        assert (await watcher.next()).topics_gone == [TOPIC.topic_id]
+        assert await cluster.commit(deleted_topics=[TOPIC]) == 2
+        assert (await watcher.next()).deleted_topics == [TOPIC.topic_id]
         stored = await cluster.change_log.load()
         assert (stored.revision, stored.topics, stored.members) == (2, (), (Member("p", "a:1"),))
 

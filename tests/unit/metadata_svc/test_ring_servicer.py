@@ -10,7 +10,7 @@ from common.rpc.channels import open_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
-from metadata_svc.ring_servicer import RING_SERVICE, tell_of_moves
+from metadata_svc.ring_servicer import RING_SERVICE, publish_health
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service
 from protos.metadata.v1 import ring_pb2 as pb
@@ -66,7 +66,7 @@ def test_health_shows_whether_moves_work_while_the_service_stays_ready():
             server = RpcServer([ring_service(core.ring)], address="127.0.0.1:0")
             await server.start()
             await server.set_ready(True)
-            tell_of_moves(core, server)
+            publish_health(core, server)
             async with open_channel(f"127.0.0.1:{server.port}") as channel:
                 stub = health_pb2_grpc.HealthStub(channel)
 

@@ -6,7 +6,7 @@ import pytest
 from common.ports.metadata import NewTopic
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
-from common.rpc.server import AddressTaken, RpcServer
+from common.rpc.server import AddressInUse, RpcServer
 from metadata_svc.core import LocalMetadata
 from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topics.create import Defaults
@@ -155,7 +155,7 @@ def test_a_second_service_on_the_same_data_fails(tmp_path):
 def test_address_in_use_ends_the_service_and_unlocks_the_data(tmp_path):
     async def test():
         async with run_metadata() as (_, address):
-            with pytest.raises(AddressTaken):
+            with pytest.raises(AddressInUse):
                 await serve(settings_for(tmp_path, grpc_listen=address), asyncio.Event())
             async with open_core(settings_for(tmp_path)):
                 pass

@@ -78,7 +78,7 @@ def test_a_deleted_topic_is_unknown_at_once_and_its_fetches_end(tmp_path):
         async with running_core(tmp_path) as core:
             waiting = asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=50_000)))
             await fetch(core)
-            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
+            core.apply(ClusterChange(2, "cluster-of-tests", deleted_topics=[topic().topic_id]))
             assert (await waiting)[0].refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
             (result,) = await append(core, batch())
             assert result.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
@@ -90,7 +90,7 @@ def test_append_in_flight_is_refused_when_its_topic_is_deleted(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             reply = core.append([Append(LOG, batch())], acks=ACKS_ALL)
-            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
+            core.apply(ClusterChange(2, "cluster-of-tests", deleted_topics=[topic().topic_id]))
             assert [result.refusal for result in await reply] == [
                 Refusal.UNKNOWN_TOPIC_OR_PARTITION
             ]

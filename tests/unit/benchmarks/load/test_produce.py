@@ -15,7 +15,7 @@ BATCH = requests.record_batch(b"value", 2)
 @asynccontextmanager
 async def _run_broker(respond):
     """Responds to each Produce frame with the fields of `respond(number, id, partition)`."""
-    layout = responses.produce_answer(TOPIC)
+    layout = responses.produce_response(TOPIC)
     mark = struct.pack(">i", 0x7E57_AB1E)
     partition_at = requests.produce(TOPIC, 0x7E57_AB1E, b"", acks=1, correlation_id=0)
     partition_at = partition_at.index(mark) - 4

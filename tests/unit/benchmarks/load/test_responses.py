@@ -25,7 +25,7 @@ def _fetch_response(*partitions, error=0):
 
 
 def test_the_layout_of_a_produce_response_finds_partition_error_and_offset():
-    layout = responses.produce_answer("topic")
+    layout = responses.produce_response("topic")
     response = (
         struct.pack(">ib", 5, 0)
         + b"\x02\x06topic\x02"
@@ -72,20 +72,20 @@ def test_walk_batches_finds_gaps_and_cut_batches(records):
 @pytest.mark.parametrize("cut_bytes", [1, 30, len(_batches(0)) - 3])
 def test_end_of_whole_batches_leaves_out_a_cut_batch(cut_bytes):
     records = _batches(20, 30)[:-cut_bytes]
-    found = responses.whole_batches_end(memoryview(records), 0, len(records))
+    found = responses.complete_batches_end(memoryview(records), 0, len(records))
     assert found == len(_batches(20))
 
 
 @pytest.mark.parametrize("records", [b"", _batches(20), _batches(20, 30)])
 def test_end_of_whole_batches_is_the_end_if_none_is_cut(records):
-    assert responses.whole_batches_end(memoryview(records), 0, len(records)) == len(records)
+    assert responses.complete_batches_end(memoryview(records), 0, len(records)) == len(records)
 
 
-def test_records_without_a_whole_batch_void_the_measurement():
+def test_records_without_a_complete_batch_void_the_measurement():
     records = memoryview(_batches(20) * 2)
-    with pytest.raises(WrongResponse, match="no whole batch"):
+    with pytest.raises(WrongResponse, match="no complete batch"):
         # The bytes after the end belong to the next partition.
-        responses.whole_batches_end(records, 0, 50)
+        responses.complete_batches_end(records, 0, 50)
 
 
 @pytest.mark.parametrize(("errors", "is_refused"), [((0, 0), False), ((0, 3), True)])

@@ -233,7 +233,7 @@ class ModelCluster:
         self.placements[partition] = after
 
         def commit() -> None:
-            self.apply(topics=[self._topic()], moves_gone=[move.move_id])
+            self.apply(topics=[self._topic()], ended_moves=[move.move_id])
 
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run_later(commit))

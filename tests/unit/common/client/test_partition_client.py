@@ -87,7 +87,7 @@ def test_lost_owner_gets_no_requests(monkeypatch):
     asyncio.run(scenario())
 
 
-def test_close_fails_unanswered_fetches(tmp_path):
+def test_close_fails_fetches_in_flight(tmp_path):
     async def scenario() -> None:
         async with run_owner(tmp_path) as address:
             partitions = GrpcPartitions("partition-0", address)

@@ -170,6 +170,36 @@ def test_hanging_member_is_lost_until_it_responds(port, monkeypatch):
     run(scenario)
 
 
+def test_owner_is_connected_again_after_its_connection_broke_during_a_health_check(port):
+    checked, responding = asyncio.Event(), asyncio.Event()
+
+    class HangingServicer(HealthServicer):
+        async def Check(self, _request, _context):  # noqa: N802 - gRPC's name
+            checked.set()
+            await responding.wait()
+            return HealthCheckResponse()
+
+    async def serve():
+        server = grpc.aio.server()
+        add_HealthServicer_to_server(HangingServicer(), server)
+        server.add_insecure_port(port.address)
+        await server.start()
+        return server
+
+    async def scenario():
+        server = await serve()
+        async with follow(port.address) as (owner, errors):
+            await checked.wait()
+            await server.stop(None)
+            await errors.get()
+            responding.set()
+            server = await serve()
+            await until(lambda: not owner.is_lost)
+        await server.stop(None)
+
+    run(scenario)
+
+
 def test_lost_owner_is_logged_periodically(port, monkeypatch, caplog):
     monkeypatch.setattr(reachability, "_LOG_AGAIN_S", 0.05)
 

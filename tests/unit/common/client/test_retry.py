@@ -154,7 +154,7 @@ def test_other_refusals_are_returned_at_once(refusal):
 
 @pytest.mark.parametrize(
     "removed",
-    [{"topics_gone": [TOPIC_ID]}, {"members_gone": ["partition-0"]}],
+    [{"deleted_topics": [TOPIC_ID]}, {"removed_members": ["partition-0"]}],
     ids=["topic", "owner"],
 )
 def test_unknown_owner_or_log_is_not_retried(removed):

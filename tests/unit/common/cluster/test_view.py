@@ -82,7 +82,7 @@ def test_removed_entries_are_not_found():
     t = topic("t", 1)
     view = view_of(
         change(1, topics=[t], gateways=[gateway(1)], members=[Member("p", "a:1")]),
-        change(2, topics_gone=[t.topic_id], gateways_gone=[1], members_gone=["p"]),
+        change(2, deleted_topics=[t.topic_id], removed_gateways=[1], removed_members=["p"]),
     )
     assert (view.topics, view.gateways, view.members) == ((), (), ())
     assert view.topic("t") is None
@@ -92,7 +92,9 @@ def test_removed_entries_are_not_found():
 
 
 def test_removing_an_unknown_entry_is_no_error():
-    view = view_of(change(1, topics_gone=[bytes(16)], gateways_gone=[1], members_gone=["p"]))
+    view = view_of(
+        change(1, deleted_topics=[bytes(16)], removed_gateways=[1], removed_members=["p"])
+    )
     assert view.revision == 1
 
 
@@ -110,7 +112,7 @@ def test_a_new_state_of_an_entry_replaces_the_old_one():
 def test_a_topic_recreated_in_one_change_has_only_its_new_id():
     old, new = topic("t", 1), topic("t", 2)
     for second in (
-        change(2, topics=[new], topics_gone=[old.topic_id]),
+        change(2, topics=[new], deleted_topics=[old.topic_id]),
         change(2, topics=[new]),
     ):
         view = view_of(change(1, topics=[old]), second)
@@ -122,7 +124,7 @@ def test_a_topic_recreated_in_one_change_has_only_its_new_id():
 def test_a_late_deletion_of_an_old_topic_keeps_the_new_one_of_that_name():
     old, new = topic("t", 1), topic("t", 2)
     view = view_of(change(1, topics=[old]), change(2, topics=[new]))
-    view.apply(change(3, topics_gone=[old.topic_id]))
+    view.apply(change(3, deleted_topics=[old.topic_id]))
     assert view.topic("t") is new
 
 
@@ -197,13 +199,13 @@ def test_moves_are_found_by_id_and_by_partition_and_listed_oldest_first():
 def test_a_move_changes_its_phase_and_ends():
     view = view_of(change(1, moves=[move(9)]), change(2, moves=[move(9, phase=MovePhase.FENCE)]))
     assert view.moves == (move(9, phase=MovePhase.FENCE),)
-    view.apply(change(3, moves_gone=[9, 77]))
+    view.apply(change(3, ended_moves=[9, 77]))
     assert view.moves == ()
     assert view.move_of(bytes([1]) * 16, 0) is None
 
 
 def test_a_partition_may_end_one_move_and_begin_another_in_one_change():
-    view = view_of(change(1, moves=[move(9)]), change(2, moves=[move(10)], moves_gone=[9]))
+    view = view_of(change(1, moves=[move(9)]), change(2, moves=[move(10)], ended_moves=[9]))
     assert view.move_of(bytes([1]) * 16, 0) == move(10)
     assert view.moves == (move(10),)
 
@@ -226,13 +228,13 @@ def test_a_snapshot_gives_an_equal_view_after_any_changes():
             rng.choice(
                 [
                     change(revision, topics=[topic(name, number)]),
-                    change(revision, topics_gone=[bytes([number]) * 16]),
+                    change(revision, deleted_topics=[bytes([number]) * 16]),
                     change(revision, gateways=[gateway(number)]),
-                    change(revision, gateways_gone=[number]),
+                    change(revision, removed_gateways=[number]),
                     change(revision, members=[Member(name, f"host:{number}")]),
-                    change(revision, members_gone=[name]),
+                    change(revision, removed_members=[name]),
                     change(revision, moves=[move(number, number)]),
-                    change(revision, moves_gone=[number]),
+                    change(revision, ended_moves=[number]),
                 ]
             )
         )
@@ -255,8 +257,8 @@ def test_every_change_increments_the_version():
 def test_a_deleted_topic_differs_from_an_unknown_one():
     first, second, third = (number.to_bytes(16, "big") for number in range(3))
     view = ClusterView()
-    view.apply(ClusterChange(1, "c", is_snapshot=True, topics_gone=[first]))
-    view.apply(ClusterChange(2, "c", topics_gone=[second]))
+    view.apply(ClusterChange(1, "c", is_snapshot=True, deleted_topics=[first]))
+    view.apply(ClusterChange(2, "c", deleted_topics=[second]))
     assert [view.was_deleted(topic_id) for topic_id in (first, second, third)] == [
         True,
         True,
@@ -277,7 +279,7 @@ def test_a_deleted_topic_differs_from_an_unknown_one():
 def test_only_the_last_deletions_are_kept():
     view = ClusterView()
     deleted = [number.to_bytes(16, "big") for number in range(DELETED_TOPICS_MAX + 1)]
-    view.apply(ClusterChange(1, "c", topics_gone=deleted))
+    view.apply(ClusterChange(1, "c", deleted_topics=deleted))
     assert not view.was_deleted(deleted[0])
     assert view.was_deleted(deleted[1])
-    assert len(view.snapshot().topics_gone) == DELETED_TOPICS_MAX
+    assert len(view.snapshot().deleted_topics) == DELETED_TOPICS_MAX

@@ -101,7 +101,7 @@ def test_values_that_are_invalid_together_are_refused(capsys):
 
 
 def test_a_set_without_a_value_is_refused(capsys):
-    assert "--set takes NAME=VALUE" in _read_error(capsys, "--set", "num.partitions")
+    assert "--set needs NAME=VALUE" in _read_error(capsys, "--set", "num.partitions")
 
 
 @pytest.mark.parametrize("text", [None, "listen = ", "\x00"], ids=["missing", "broken", "bytes"])

@@ -6,7 +6,7 @@ import pytest
 from common.etcd.client import EtcdClient, EtcdUnavailable
 from common.etcd.election import Election
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.processes.etcd import TTL_S, elected
+from tests.support.processes.etcd import TTL_S, wait_until_elected
 
 WITHIN_S = 60
 
@@ -31,14 +31,14 @@ class Standby:
 
 
 def test_a_single_candidate_is_elected_and_its_name_written(client, prefix):
-    leadership = elected(client, prefix, "first")
+    leadership = wait_until_elected(client, prefix, "first")
     (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
     assert (entry.value, entry.create_revision) == (b"first", leadership.term)
     leadership.resign()
 
 
 def test_a_second_candidate_stands_by_until_the_leader_resigns(client, prefix, pool):
-    first = elected(client, prefix)
+    first = wait_until_elected(client, prefix)
     standby = Standby(pool, client, prefix)
     standby.wait_until_standing_by()
     assert first.is_held
@@ -92,8 +92,8 @@ def test_a_restarted_leader_does_not_wait_for_its_own_old_lease(client, prefix, 
 
 
 def test_a_leader_cannot_write_after_its_successor_ended_its_session(client, prefix):
-    first = elected(client, prefix, "same")
-    second = elected(client, prefix, "same")
+    first = wait_until_elected(client, prefix, "same")
+    second = wait_until_elected(client, prefix, "same")
     response = client.transact(pb.TxnRequest(compare=[first.condition]))
     assert not response.succeeded
     assert second.is_held
@@ -102,7 +102,7 @@ def test_a_leader_cannot_write_after_its_successor_ended_its_session(client, pre
 
 
 def test_a_candidate_that_withdraws_is_never_elected_and_ends_at_once(client, prefix, pool):
-    first = elected(client, prefix)
+    first = wait_until_elected(client, prefix)
     standby = Standby(pool, client, prefix)
     standby.wait_until_standing_by()
     standby.election.withdraw()
@@ -145,7 +145,7 @@ def test_a_candidate_with_an_unknown_outcome_revokes_its_lease_and_retries(clien
                 raise EtcdUnavailable("no response")
             return response
 
-    leadership = elected(LosingResponse(), prefix)
+    leadership = wait_until_elected(LosingResponse(), prefix)
     (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
     assert entry.create_revision == leadership.term
     leadership.resign()

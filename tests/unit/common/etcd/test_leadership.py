@@ -6,7 +6,7 @@ import pytest
 from common.etcd.client import EtcdRefused, EtcdUnavailable
 from common.etcd.leadership import LeaderTerm, Lease
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.processes.etcd import elected
+from tests.support.processes.etcd import wait_until_elected
 
 WITHIN_S = 60
 
@@ -123,11 +123,11 @@ def test_the_condition_is_true_in_etcd_as_long_as_the_term_lasts(client, prefix)
     def holds(leadership):
         return client.transact(pb.TxnRequest(compare=[leadership.condition])).succeeded
 
-    first = elected(client, prefix)
+    first = wait_until_elected(client, prefix)
     assert holds(first)
     first.resign()
     assert not holds(first)
-    second = elected(client, prefix)
+    second = wait_until_elected(client, prefix)
     assert (holds(first), holds(second)) == (False, True)
     assert second.term > first.term
     second.resign()

@@ -7,7 +7,7 @@ from common.kv.etcd import OPERATIONS_MAX, REQUEST_BYTES_MAX, EtcdKvStore
 from common.kv.store import KvStoreFailed, WriteBatch
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.kv_store_contract import KvStoreContract, put
-from tests.support.processes.etcd import elected
+from tests.support.processes.etcd import wait_until_elected
 
 #: More than etcd accepts in one transaction, and more than a page of a scan.
 MANY = 1_500
@@ -21,7 +21,7 @@ def open_store(client, prefix):
     def open_as_leader(through=None):
         for past in leaders:
             past.resign()
-        leaders.append(elected(client, prefix))
+        leaders.append(wait_until_elected(client, prefix))
         store = EtcdKvStore(through or client, prefix=prefix)
         store.lead(leaders[-1])
         return store
@@ -90,7 +90,7 @@ def test_a_value_that_is_too_large_for_etcd_is_refused_and_changes_nothing(store
 
 def test_clusters_with_different_prefixes_are_separate(client, prefix, store):
     put(store, a="1")
-    leader = elected(client, prefix + b"other/")
+    leader = wait_until_elected(client, prefix + b"other/")
     other = EtcdKvStore(client, prefix=prefix + b"other/")
     other.lead(leader)
     put(other, b="2")

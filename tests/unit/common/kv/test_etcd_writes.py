@@ -9,7 +9,7 @@ from common.kv import etcd_writes
 from common.kv.etcd_writes import LeaderWrites
 from common.kv.store import KvStoreFailed
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.processes.etcd import elected
+from tests.support.processes.etcd import wait_until_elected
 
 
 def put(key, value):
@@ -47,7 +47,7 @@ def faulty(client):
 
 @pytest.fixture
 def leadership(client, prefix):
-    leadership = elected(client, prefix)
+    leadership = wait_until_elected(client, prefix)
     yield leadership
     leadership.resign()
 
@@ -164,12 +164,12 @@ def test_a_former_leader_cannot_write_even_if_it_does_not_know_of_its_loss(clien
         def mark_lost(self, reason):
             self.reason = reason
 
-    previous = elected(client, prefix)
+    previous = wait_until_elected(client, prefix)
     stale = StaleLeadership(previous)
     stale_writes = LeaderWrites(client, stale, prefix=prefix)
     stale_writes.commit([put(key, b"previous")])
     previous.resign()
-    current = elected(client, prefix)
+    current = wait_until_elected(client, prefix)
     # Before and after the new leader's first write.
     with pytest.raises(KvStoreFailed, match="another process leads"):
         stale_writes.commit([put(key, b"previous again")])

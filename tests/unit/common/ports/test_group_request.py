@@ -5,11 +5,11 @@ from common.ports.classic_groups import (
     GroupResult,
     JoinGroup,
     LeaveGroup,
+    LeaveReply,
     LeavingMember,
-    Left,
     LeftMember,
 )
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply
 from common.ports.group_errors import GroupRefusal
 
 UNKNOWN = GroupRefusal.UNKNOWN_MEMBER_ID
@@ -38,9 +38,9 @@ def test_only_the_leaving_consumer_heartbeat_is_repeated_in_doubt(epoch, is_repe
 @pytest.mark.parametrize("refusal", [UNKNOWN, NOT_FOUND])
 def test_a_member_that_is_unknown_at_the_retry_has_left(refusal):
     request = ConsumerHeartbeat("g", "m", -1)
-    unknown = ConsumerHeartbeatTaken(refusal=refusal)
-    assert request.adapt_retried(unknown) == ConsumerHeartbeatTaken("m", -1)
-    other = ConsumerHeartbeatTaken(refusal=GroupRefusal.FENCED_MEMBER_EPOCH)
+    unknown = ConsumerHeartbeatReply(refusal=refusal)
+    assert request.adapt_retried(unknown) == ConsumerHeartbeatReply("m", -1)
+    other = ConsumerHeartbeatReply(refusal=GroupRefusal.FENCED_MEMBER_EPOCH)
     assert request.adapt_retried(other) is other
 
 
@@ -48,11 +48,11 @@ def test_classic_members_that_are_unknown_at_the_retry_have_left():
     request = LeaveGroup("g", [LeavingMember("a"), LeavingMember("b", "i")])
     assert request.is_idempotent
     fenced = LeftMember("b", "i", GroupRefusal.FENCED_INSTANCE_ID)
-    assert request.adapt_retried(Left([LeftMember("a", None, UNKNOWN), fenced])).members == [
+    assert request.adapt_retried(LeaveReply([LeftMember("a", None, UNKNOWN), fenced])).members == [
         LeftMember("a"),
         fenced,
     ]
-    assert request.adapt_retried(Left(refusal=UNKNOWN)) == Left(
+    assert request.adapt_retried(LeaveReply(refusal=UNKNOWN)) == LeaveReply(
         [LeftMember("a"), LeftMember("b", "i")]
     )
     assert not LeaveGroup("g", [LeavingMember("", "i")]).is_idempotent

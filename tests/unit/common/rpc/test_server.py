@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from common.rpc.channels import open_channel
-from common.rpc.server import AddressTaken, RpcServer, Service
+from common.rpc.server import AddressInUse, RpcServer, Service
 from protos.partition.v1 import partition_pb2, partition_pb2_grpc
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -132,7 +132,7 @@ def test_an_address_in_use_is_named_in_the_error():
     async def scenario():
         async with _serve(EchoServicer()) as (server, _):
             second = RpcServer([], address=f"127.0.0.1:{server.port}")
-            with pytest.raises(AddressTaken, match=f"cannot listen on 127.0.0.1:{server.port}"):
+            with pytest.raises(AddressInUse, match=f"cannot listen on 127.0.0.1:{server.port}"):
                 await second.start()
             await second.stop(grace_s=0)
 

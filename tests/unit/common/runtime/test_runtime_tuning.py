@@ -1,10 +1,14 @@
 import gc
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
-from common.runtime.runtime_tuning import collect_garbage_less_often
+from common.runtime.runtime_tuning import (
+    collect_garbage_less_often,
+    importing_without_collections,
+)
 
 LIMITED = """
 import resource, sys
@@ -37,3 +41,18 @@ def test_present_objects_are_frozen_and_all_thresholds_are_raised():
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+@pytest.mark.parametrize("error", [None, ImportError], ids=["done", "failed"])
+def test_imports_run_without_collections_and_what_they_made_is_frozen(error):
+    try:
+        with suppress(ImportError), importing_without_collections():
+            assert not gc.isenabled()
+            made = [[]]
+            if error:
+                raise error
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+        assert not any(made is tracked for tracked in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -7,7 +7,7 @@ from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 
 def test_this_gateway_is_a_broker_even_if_it_is_not_registered():
     cluster = FakeCluster()
-    cluster.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(1, 2)))
+    cluster.view.apply(ClusterChange(2, "the-cluster", removed_gateways=(1, 2)))
     assert [broker.node_id for broker in brokers(cluster.context(9))] == [1]
 
 

@@ -33,7 +33,7 @@ def test_each_group_is_own_to_one_gateway():
 def test_gateways_behind_one_address_share_their_groups():
     cluster = FakeCluster()
     gateways = (Gateway(0, (Endpoint("INTERNAL", "gateway-1", 9092),)),)
-    cluster.view.apply(ClusterChange(2, "c", gateways=gateways, gateways_gone=(2,)))
+    cluster.view.apply(ClusterChange(2, "c", gateways=gateways, removed_gateways=(2,)))
     assert own_groups(cluster) == set(GROUPS)
 
 

@@ -55,7 +55,7 @@ def test_gateway_without_the_listener_is_not_preferred():
 
 def test_removed_gateway_is_not_preferred():
     cluster = FakeCluster()
-    cluster.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
+    cluster.view.apply(ClusterChange(2, "the-cluster", removed_gateways=(2,)))
     assert preferred_replica("rack-b", cluster.context(11)) is None
 
 

@@ -10,18 +10,18 @@ from common.client.groups.offsets_topic import OffsetsTopic
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
     GroupHeartbeat,
-    HeartbeatTaken,
-    Joined,
+    HeartbeatReply,
     JoinGroup,
+    JoinReply,
     LeaveGroup,
-    Left,
+    LeaveReply,
     LeftMember,
     ListedGroups,
     ListGroups,
-    Synced,
     SyncGroup,
+    SyncReply,
 )
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply
 from common.ports.group_offsets import (
     CommitOffsets,
     CommitResult,
@@ -201,15 +201,15 @@ class FakeCoordinators:
 
     def __init__(self) -> None:
         self.replies: dict[type, Any] = {
-            JoinGroup: Joined(),
-            SyncGroup: Synced(),
-            GroupHeartbeat: HeartbeatTaken(),
-            LeaveGroup: Left([LeftMember("m")]),
+            JoinGroup: JoinReply(),
+            SyncGroup: SyncReply(),
+            GroupHeartbeat: HeartbeatReply(),
+            LeaveGroup: LeaveReply([LeftMember("m")]),
             CommitOffsets: CommitResult([None]),
             FetchOffsets: FetchedOffsets(),
             ListGroups: ListedGroups(),
             DeleteOffsets: DeletedOffsets([None]),
-            ConsumerHeartbeat: ConsumerHeartbeatTaken(),
+            ConsumerHeartbeat: ConsumerHeartbeatReply(),
         }
         self.requests: list[Any] = []
         self.error: Exception | None = None

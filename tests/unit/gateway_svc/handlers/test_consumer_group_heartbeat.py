@@ -1,6 +1,6 @@
 import pytest
 
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatReply, OwnedPartitions
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.dispatch.coordinator_call import GroupClient
@@ -50,7 +50,7 @@ def test_consumer_heartbeat_forwards_all_fields():
 
 
 def test_consumer_heartbeat_returns_the_assignment():
-    reply = ConsumerHeartbeatTaken("m", 4, 5_000, [OwnedPartitions(ID, [0, 2])])
+    reply = ConsumerHeartbeatReply("m", 4, 5_000, [OwnedPartitions(ID, [0, 2])])
     _, response = heartbeat(reply)
     assert (response.member_id, response.member_epoch) == ("m", 4)
     assert response.heartbeat_interval_ms == 5_000
@@ -59,12 +59,12 @@ def test_consumer_heartbeat_returns_the_assignment():
 
 
 def test_consumer_heartbeat_returns_an_empty_assignment_as_empty():
-    assert heartbeat(ConsumerHeartbeatTaken("m", 4, 5_000, []))[1].assignment is not None
+    assert heartbeat(ConsumerHeartbeatReply("m", 4, 5_000, []))[1].assignment is not None
 
 
 def test_consumer_heartbeat_returns_the_message_of_a_refusal():
     refusal = GroupRefusal.FENCED_MEMBER_EPOCH
-    _, response = heartbeat(ConsumerHeartbeatTaken(refusal=refusal, message="why"))
+    _, response = heartbeat(ConsumerHeartbeatReply(refusal=refusal, message="why"))
     assert response.error_code is ErrorCode.FENCED_MEMBER_EPOCH
     assert response.error_message == "why"
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.ports.classic_groups import GroupProtocol, Joined, JoinedMember, JoinGroup
+from common.ports.classic_groups import GroupProtocol, JoinedMember, JoinGroup, JoinReply
 from common.ports.group_errors import GroupClient, GroupRefusal
 from gateway_svc.handlers.join_group import join_group
 from gateway_svc.wire.apis.join_group import (
@@ -28,7 +28,7 @@ def request(**fields):
 
 def forwarded_request(version, **fields):
     cluster = FakeCluster()
-    cluster.coordinators.replies[JoinGroup] = Joined()
+    cluster.coordinators.replies[JoinGroup] = JoinReply()
     cluster.send(join_group, request(**fields), version)
     (forwarded,) = cluster.coordinators.requests
     return forwarded
@@ -66,7 +66,7 @@ def test_version_0_uses_its_session_timeout_as_rebalance_timeout():
 
 def test_join_group_returns_the_members_to_the_leader():
     cluster = FakeCluster()
-    cluster.coordinators.replies[JoinGroup] = Joined(
+    cluster.coordinators.replies[JoinGroup] = JoinReply(
         "m", 3, "m", "consumer", "range", [JoinedMember("m", "i", b"x")], skip_assignment=True
     )
     assert cluster.send(join_group, request(), 9) == JoinGroupResponse(
@@ -83,7 +83,9 @@ def test_join_group_returns_the_members_to_the_leader():
 @pytest.mark.parametrize(("version", "name"), [(6, ""), (7, None)])
 def test_join_group_refusal_has_no_protocol_name(version, name):
     cluster = FakeCluster()
-    cluster.coordinators.replies[JoinGroup] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
+    cluster.coordinators.replies[JoinGroup] = JoinReply(
+        "m", refusal=GroupRefusal.MEMBER_ID_REQUIRED
+    )
     response = cluster.send(join_group, request(), version)
     assert (response.error_code, response.member_id) == (ErrorCode.MEMBER_ID_REQUIRED, "m")
     assert response.protocol_name == name

@@ -1,4 +1,4 @@
-from common.ports.classic_groups import LeaveGroup, LeavingMember, Left, LeftMember
+from common.ports.classic_groups import LeaveGroup, LeaveReply, LeavingMember, LeftMember
 from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.leave_group import leave_group
 from gateway_svc.wire.apis.leave_group import LeaveGroupRequest, MemberIdentity
@@ -8,7 +8,7 @@ from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 def test_leave_group_of_old_versions_returns_the_member_error_for_the_request():
     cluster = FakeCluster()
-    left = Left([LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)])
+    left = LeaveReply([LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)])
     cluster.coordinators.replies[LeaveGroup] = left
     response = cluster.send(leave_group, LeaveGroupRequest(group_id="g", member_id="m"), 2)
     assert response.error_code is ErrorCode.UNKNOWN_MEMBER_ID
@@ -17,7 +17,7 @@ def test_leave_group_of_old_versions_returns_the_member_error_for_the_request():
 
 def test_leave_group_returns_an_error_for_each_member():
     cluster = FakeCluster()
-    cluster.coordinators.replies[LeaveGroup] = Left(
+    cluster.coordinators.replies[LeaveGroup] = LeaveReply(
         [LeftMember("", "i"), LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)]
     )
     request = LeaveGroupRequest(
@@ -40,7 +40,7 @@ def test_leave_group_returns_an_error_for_each_member():
 
 def test_leave_group_returns_a_refusal_of_the_request():
     cluster = FakeCluster()
-    reply = Left(refusal=GroupRefusal.INVALID_GROUP_ID)
+    reply = LeaveReply(refusal=GroupRefusal.INVALID_GROUP_ID)
     cluster.coordinators.replies[LeaveGroup] = reply
     for version, request in (
         (0, LeaveGroupRequest(group_id="", member_id="m")),

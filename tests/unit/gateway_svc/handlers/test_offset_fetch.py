@@ -19,6 +19,7 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, FakeCluster
 
 FOUND = FetchedOffsets([CommittedOffset("orders", 0, 9, 4, "why"), CommittedOffset("orders", 1)])
+LOADING = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
 
 
 def cluster_with_offsets(reply):
@@ -61,9 +62,8 @@ def test_offset_fetch_returns_a_refusal_in_the_request_and_its_partitions(versio
     )
     topic = OffsetFetchRequestTopic(name="orders", partition_indexes=[0])
     response = cluster.send(offset_fetch, OffsetFetchRequest(group_id="g", topics=[topic]), version)
-    loading = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
-    assert response.error_code is loading
-    assert response.topics[0].partitions[0].error_code is loading
+    assert response.error_code is LOADING
+    assert response.topics[0].partitions[0].error_code is LOADING
 
 
 def test_offset_fetch_returns_offsets_of_several_groups():
@@ -109,6 +109,26 @@ def test_offset_fetch_omits_deleted_topics_since_version_10():
     assert (len(by_id.topics), by_name.topics[0].name) == (0, "deleted")
 
 
+@pytest.mark.parametrize(
+    "refusal", [None, GroupRefusal.COORDINATOR_NOT_AVAILABLE, GroupRefusal.NOT_COORDINATOR]
+)
+@pytest.mark.parametrize("version", [1, 7, 8, 10])
+def test_offset_fetch_returns_the_error_that_clients_retry_if_its_coordinator_is_unavailable(
+    version, refusal
+):
+    """librdkafka never starts to read a partition after COORDINATOR_NOT_AVAILABLE."""
+    cluster = cluster_with_offsets(FetchedOffsets(refusal=refusal))
+    if refusal is None:
+        cluster.coordinators.error = BackendUnavailable("unreachable")
+    one = OffsetFetchRequestTopic(name="orders", partition_indexes=[0])
+    several = [OffsetFetchRequestGroup(group_id="g", topics=None)]
+    request = OffsetFetchRequest(group_id="g", topics=[one], groups=several)
+    response = cluster.send(offset_fetch, request, version)
+    if version < 8:
+        assert response.topics[0].partitions[0].error_code is LOADING
+    assert (response.groups[0] if version >= 8 else response).error_code is LOADING
+
+
 def test_offset_fetch_fails_only_for_groups_of_an_unavailable_coordinator():
     cluster = FakeCluster()
 
@@ -120,7 +140,7 @@ def test_offset_fetch_fails_only_for_groups_of_an_unavailable_coordinator():
     cluster.coordinators.reply_to = reply_to
     groups = [OffsetFetchRequestGroup(group_id=name, topics=None) for name in ("failed", "found")]
     failed, found = cluster.send(offset_fetch, OffsetFetchRequest(groups=groups), 8).groups
-    assert (failed.group_id, failed.error_code) == ("failed", ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    assert (failed.group_id, failed.error_code) == ("failed", LOADING)
     assert (found.error_code, len(found.topics)) == (ErrorCode.NONE, 1)
 
 

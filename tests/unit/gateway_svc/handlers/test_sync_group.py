@@ -1,6 +1,6 @@
 import asyncio
 
-from common.ports.classic_groups import MemberAssignment, Synced, SyncGroup
+from common.ports.classic_groups import MemberAssignment, SyncGroup, SyncReply
 from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.sync_group import (
@@ -24,7 +24,7 @@ REQUEST = SyncGroupRequest(
 
 def test_sync_group_forwards_assignments_and_returns_the_member_s():
     cluster = FakeCluster()
-    cluster.coordinators.replies[SyncGroup] = Synced(b"x", "consumer", "range")
+    cluster.coordinators.replies[SyncGroup] = SyncReply(b"x", "consumer", "range")
     assert cluster.send(sync_group, REQUEST, 5) == SyncGroupResponse(
         protocol_type="consumer", protocol_name="range", assignment=b"x"
     )
@@ -35,7 +35,7 @@ def test_sync_group_forwards_assignments_and_returns_the_member_s():
 
 def test_sync_group_returns_a_refusal_as_an_error():
     cluster = FakeCluster()
-    cluster.coordinators.replies[SyncGroup] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
+    cluster.coordinators.replies[SyncGroup] = SyncReply(refusal=GroupRefusal.ILLEGAL_GENERATION)
     response = cluster.send(sync_group, REQUEST, 3)
     assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
 

@@ -59,7 +59,7 @@ class PipelineFixture:
         self.shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gates: dict[bytes, asyncio.Future[None]] = {}
         self.writes: list[list[bytes]] = []
-        self.answered_bytes = 0
+        self.request_bytes = 0
         self.errors: list[Exception] = []
         self.pipeline = Pipeline(self.start, self, budget)
 
@@ -80,10 +80,10 @@ class PipelineFixture:
             return exclusive(frame, self.gates[frame])
         return [frame]
 
-    def send(self, parts: Parts, answered_bytes: int) -> None:
+    def send(self, parts: Parts, request_bytes: int) -> None:
         if parts:
             self.writes.append([bytes(part) for part in parts])
-        self.answered_bytes += answered_bytes
+        self.request_bytes += request_bytes
 
     def fail(self, error: Exception) -> None:
         self.errors.append(error)
@@ -162,10 +162,10 @@ class RandomPipeline(PipelineFixture):
         self.pipeline.resume()
 
     async def finish_all(self) -> None:
-        while self.pipeline.unanswered:
-            before = self.pipeline.unanswered
+        while self.pipeline.in_flight:
+            before = self.pipeline.in_flight
             self.finish_shared()
             for future in self.waiting():
                 future.set_result(None)
             await settle()
-            assert self.pipeline.unanswered < before
+            assert self.pipeline.in_flight < before

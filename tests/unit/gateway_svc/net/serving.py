@@ -17,7 +17,7 @@ from gateway_svc.net.pipeline import SMALL_BUDGET, FrameHandler
 
 LIMITS = ConnectionLimits(
     frame_bytes_max=64 << 20,
-    held_bytes_max=4 << 20,
+    request_bytes_max=4 << 20,
     idle_s=600.0,
     stalled_s=60.0,
     bytes_per_second_min=1024,

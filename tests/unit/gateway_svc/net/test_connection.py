@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from gateway_svc.dispatch.reply import Deferred, Disconnect, Parts, TaskResponse
-from gateway_svc.net.connection import ALLOWANCE_BYTES, UNANSWERED_MAX
+from gateway_svc.net.connection import ALLOWANCE_BYTES, IN_FLIGHT_MAX
 from gateway_svc.wire.violations import ProtocolViolation
 from tests.unit.gateway_svc.net.serving import PendingEcho, echo, framed, run, serving, until
 
@@ -141,7 +141,7 @@ def test_receiving_stops_while_a_connection_holds_too_much():
             pending.append(PendingEcho(frame))
             return pending[-1]
 
-        async with serving(handle_frame, held_bytes_max=1 << 20) as server:
+        async with serving(handle_frame, request_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
             request = framed(b"x" * (256 << 10))
             writer.write(request * 200)  # 50 MiB
@@ -173,10 +173,10 @@ def test_receiving_stops_while_a_connection_has_too_many_requests():
             reader, writer = await server.connect()
             # More than one receive buffer, so that the second read can be paused.
             writer.write(framed(b"x" * 250) * 5000)
-            await until(lambda: len(pending) >= UNANSWERED_MAX)
+            await until(lambda: len(pending) >= IN_FLIGHT_MAX)
             for _ in range(50):
                 await asyncio.sleep(0.001)
-            assert len(pending) < 2 * UNANSWERED_MAX
+            assert len(pending) < 2 * IN_FLIGHT_MAX
             for _ in range(5000):
                 while pending:
                     pending.pop(0).future.set_result(None)
@@ -188,7 +188,7 @@ def test_receiving_stops_while_a_connection_has_too_many_requests():
 
 def test_request_may_be_larger_than_the_limit_of_a_connection():
     async def scenario() -> None:
-        async with serving(held_bytes_max=1 << 16) as server:
+        async with serving(request_bytes_max=1 << 16) as server:
             reader, writer = await server.connect()
             body = b"x" * (8 << 20)
             writer.write(framed(body) * 2)
@@ -282,7 +282,7 @@ def test_requests_do_not_start_while_the_client_does_not_read():
             writer.write(framed(b"more"))
             await until(lambda: server.memory.used > 1 << 20)
             writer.write(framed(*[b"more"] * 9))
-            await until(lambda: server.accepted[0]._pipeline.unanswered == 9)
+            await until(lambda: server.accepted[0]._pipeline.in_flight == 9)
             assert started == 1
             reader._transport.resume_reading()
             for _ in range(10):

@@ -122,7 +122,7 @@ def test_pending_requests_start_together_and_respond_in_order():
         assert fixture.sent == []
         await fixture.finish(b"pending1")
         assert fixture.writes == [[b"pending1", b"pending2", b"pending3"]]
-        assert fixture.answered_bytes == 24
+        assert fixture.request_bytes == 24
 
     run(scenario)
 
@@ -167,7 +167,7 @@ def test_request_without_a_response_releases_its_bytes():
         await fixture.receive(b"silent1", b"pending2")
         await fixture.finish(b"silent1", b"pending2")
         assert fixture.sent == [b"pending2"]
-        assert fixture.answered_bytes == len(b"silent1pending2")
+        assert fixture.request_bytes == len(b"silent1pending2")
 
     run(scenario)
 
@@ -203,7 +203,7 @@ def test_deferred_request_that_disconnects_at_its_start_closes():
         fixture.pipeline = Pipeline(lambda frame: Deferred(disconnect), fixture, SMALL_BUDGET)
         await fixture.receive(b"deferred1", b"deferred2")
         assert [str(error) for error in fixture.errors] == ["refused without a response"]
-        assert fixture.pipeline.unanswered == 0
+        assert fixture.pipeline.in_flight == 0
 
     run(scenario)
 
@@ -225,7 +225,7 @@ def test_responses_before_a_disconnect_are_sent():
 def test_responses_that_are_ready_out_of_order_are_not_sent():
     async def scenario(fixture: PipelineFixture) -> None:
         sends = []
-        fixture.send = lambda parts, answered_bytes: sends.append(answered_bytes)
+        fixture.send = lambda parts, request_bytes: sends.append(request_bytes)
         await fixture.receive(b"pending1", b"pending2", b"pending3")
         await fixture.finish(b"pending3")
         await fixture.finish(b"pending2")
@@ -293,7 +293,7 @@ def test_responses_that_are_ready_after_cancel_are_not_sent():
         fixture.pending[b"pending2"].future.set_exception(RuntimeError("too late"))
         await settle()
         assert fixture.sent == []
-        assert fixture.pipeline.unanswered == 0
+        assert fixture.pipeline.in_flight == 0
 
     run(scenario)
 
@@ -323,12 +323,12 @@ def test_cancel_cancels_the_task_of_an_exclusive_request():
     run(scenario)
 
 
-def test_unanswered_counts_requests_until_their_response_is_sent():
+def test_in_flight_counts_requests_until_their_response_is_sent():
     async def scenario(fixture: PipelineFixture) -> None:
         await fixture.receive(b"pending1", b"exclusive2", b"pending3")
-        assert fixture.pipeline.unanswered == 3
+        assert fixture.pipeline.in_flight == 3
         await fixture.finish(b"pending1")
-        assert fixture.pipeline.unanswered == 2
+        assert fixture.pipeline.in_flight == 2
 
     run(scenario)
 
@@ -372,6 +372,6 @@ def test_every_request_gets_its_response_in_order_under_random_events(seed):
         await fixture.finish_all()
         assert fixture.started == frames
         assert fixture.sent == [frame for frame in frames if not frame.startswith(b"silent")]
-        assert fixture.answered_bytes == sum(map(len, frames))
+        assert fixture.request_bytes == sum(map(len, frames))
 
     asyncio.run(scenario())

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from gateway_svc.net.transfer_rate import TransferRate
+from gateway_svc.net.transfer_rate import ConnectionRates, TransferRate
 from tests.unit.gateway_svc.net.serving import framed, run, serving, until
 
 #: Larger than the socket buffers of the system.
@@ -76,6 +76,27 @@ def test_every_rate_is_fast_enough_without_a_minimum(now):
     rate = TransferRate()
     check(rate, 0, 0, bytes_per_second=0)
     assert not check(rate, now, 0, bytes_per_second=0)
+
+
+@pytest.mark.parametrize("is_memory_short", [True, False])
+def test_memory_shortage_raises_both_minimums_and_shortens_the_window_of_receiving(is_memory_short):
+    rates = ConnectionRates(window_s=12.0, bytes_per_second_min=1)
+    options = {"is_under_way": True, "is_memory_short": is_memory_short}
+    for check_rate in (rates.is_receive_slow, rates.is_send_slow):
+        assert not check_rate(0.0, 0, **options)
+    assert rates.is_receive_slow(1.0, 63, **options) is is_memory_short
+    assert not rates.is_send_slow(11.9, 0, **options)
+    assert rates.is_send_slow(12.0, 12 * 63, **options) is is_memory_short
+
+
+def test_nothing_to_transfer_ends_the_window_of_its_direction():
+    rates = ConnectionRates(window_s=12.0, bytes_per_second_min=1)
+    for now, is_under_way in ((0.0, True), (12.0, False), (13.0, True), (24.9, True)):
+        options = {"is_under_way": is_under_way, "is_memory_short": False}
+        assert not rates.is_receive_slow(now, 0, **options)
+        assert not rates.is_send_slow(now, 0, **options)
+    assert rates.is_receive_slow(25.0, 0, is_under_way=True, is_memory_short=False)
+    assert rates.is_send_slow(25.0, 0, is_under_way=True, is_memory_short=False)
 
 
 async def trickle(server, writer, *, rounds: int, round_s: float, byte_count: int) -> bool:

@@ -7,7 +7,7 @@ from gateway_svc.wire.violations import ProtocolViolation
 
 def run(source, result, data):
     source.line(f"return {result}, pos")
-    return source.compiled("reading")(data, 0, len(data))
+    return source.compile_function("reading")(data, 0, len(data))
 
 
 def test_adjacent_fields_of_fixed_size_are_read_by_one_call():

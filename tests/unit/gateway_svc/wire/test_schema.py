@@ -43,6 +43,23 @@ def test_message_takes_keywords_and_is_compared_by_value():
         Inner()
 
 
+def test_message_has_no_hash_and_differs_from_other_classes():
+    @message
+    class Other:
+        number: int = wire(INT16)
+        old: str = wire(STRING, until=2, default="removed")
+
+    assert Inner(number=1) != Other(number=1)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Inner(number=1))
+
+
+def test_repr_of_a_message_names_its_fields():
+    outer = Outer(name=None, inners=[Inner(number=1)])
+    inner = "Inner(number=1, old='removed')"
+    assert repr(outer) == f"Outer(name=None, late=-1, inners=[{inner}], second=0, first=0)"
+
+
 def test_message_rejects_an_unknown_attribute():
     with pytest.raises(AttributeError):
         Inner(number=1).numbr = 2

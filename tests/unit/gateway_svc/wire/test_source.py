@@ -10,7 +10,7 @@ def test_lines_are_compiled_to_a_function():
     with source.block("if number < 0:"):
         source.line("return None")
     source.line("return number * 2")
-    twice = source.compiled("doubling")
+    twice = source.compile_function("doubling")
     assert (twice(-1), twice(4)) == (None, 8)
     assert twice.__code__.co_filename == "<doubling>"
 
@@ -37,7 +37,7 @@ def test_constant_rejects_a_second_value():
     marker = object()
     assert source.constant("MARKER", marker) == source.constant("MARKER", marker) == "MARKER"
     source.line("return MARKER")
-    assert source.compiled("f")() is marker
+    assert source.compile_function("f")() is marker
     with pytest.raises(AssertionError):
         source.constant("MARKER", object())
 
@@ -47,7 +47,7 @@ def test_struct_method_is_big_endian_and_shared():
     name = source.struct_method("h?", "pack")
     assert source.struct_method("h?", "pack") == name
     source.line(f"return {name}(number, True)")
-    assert source.compiled("packed")(258) == b"\x01\x02\x01"
+    assert source.compile_function("packed")(258) == b"\x01\x02\x01"
 
 
 def test_repeated_struct_holds_an_array():

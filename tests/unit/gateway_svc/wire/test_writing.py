@@ -3,17 +3,17 @@ import pytest
 from gateway_svc.wire.writing import WriteSource
 
 
-def run(source, whole=None):
+def run(source, message=None):
     source.flush()
     source.line("parts.append(join(pieces))")
     source.line("return parts")
-    return source.compiled("writing")(whole)
+    return source.compile_function("writing")(message)
 
 
 def test_adjacent_fields_of_fixed_size_are_written_by_one_call():
     source = WriteSource(flexible=False)
-    source.fixed("h", "whole")
-    source.fixed("i", "whole + 1")
+    source.fixed("h", "message")
+    source.fixed("i", "message + 1")
     assert run(source, 7) == [b"\x00\x07\x00\x00\x00\x08"]
     assert source.text().count("pack_") == 1
 
@@ -34,7 +34,7 @@ def test_varint_of_any_size_is_written(number, image, before):
     source = WriteSource(flexible=True)
     if before:
         source.fixed("h", "5")
-    source.line("number = whole")
+    source.line("number = message")
     source.flush_with_uvarint("number")
     assert run(source, number) == [before + image]
 
@@ -54,7 +54,7 @@ def test_chunks_are_separate_parts():
     source = WriteSource(flexible=True)
     source.put("b'ab'")
     source.put("b'cd'")
-    source.put_chunks("whole")
+    source.put_chunks("message")
     source.put("b'ef'")
     chunk = b"chunk"
     parts = run(source, [chunk, memoryview(chunk)])

@@ -19,7 +19,7 @@ from metadata_svc.config import MetadataSettings, TopicDefaults
 from metadata_svc.store_config import StoreSettings
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.metadata_contract import PARTITION_0, MetadataContract, following, until
-from tests.support.processes.etcd import elected
+from tests.support.processes.etcd import wait_until_elected
 from tests.support.processes.ports import ReservedPort
 from tests.unit.metadata_svc.test_core import open_core
 
@@ -96,7 +96,7 @@ class TestMetadataOnEtcd(MetadataContract):
 
     @asynccontextmanager
     async def opened(self):
-        leadership = await asyncio.to_thread(elected, self.client, self.prefix)
+        leadership = await asyncio.to_thread(wait_until_elected, self.client, self.prefix)
         store = EtcdKvStore(self.client, prefix=self.prefix)
         store.lead(leadership)
         async with open_core(store) as core:

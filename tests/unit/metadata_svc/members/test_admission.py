@@ -63,7 +63,7 @@ def test_a_volume_that_was_declared_lost_cannot_register(name):
     view.apply(ClusterChange(0, "c", is_snapshot=True, members=[KNOWN]))
     lost = {"volume-7": "p-7"}
     reason = refusal(view, Member(name, "a:1", "volume-7", 9), owned=0, lost_volumes=lost)
-    assert "given up for lost when p-7 was removed" in reason
+    assert "declared lost when p-7 was removed" in reason
     assert refusal(view, Member("p-7", "a:1", "volume-8"), owned=0, lost_volumes=lost) is None
     # An older release does not send a volume id.
     assert refusal(view, Member("p-7", "a:1"), owned=0, lost_volumes=lost) is None

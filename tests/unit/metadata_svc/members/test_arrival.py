@@ -53,7 +53,7 @@ def placements(change):
 def test_a_process_that_continues_its_volume_keeps_its_epochs_and_moves():
     state = cluster("a", "b", moves=[move(0, "a", "b", MovePhase.FENCE)])
     change = arrival(state, member())
-    assert (placements(change), list(change.moves_gone)) == ({}, [])
+    assert (placements(change), list(change.ended_moves)) == ({}, [])
     assert change.volume_tokens == {"a": "new"}
     assert (change.ring_states, change.accepted_volumes) == ({}, {})
 
@@ -68,7 +68,7 @@ def test_moves_from_a_member_end_and_moves_to_it_continue_after_a_power_loss():
     moves = [move(0, "a", "b", MovePhase.FENCE), move(1, "b", "a", MovePhase.FENCE)]
     change = arrival(cluster("a", "b", moves=moves), member(may_lack_records=True))
     assert placements(change) == {0: Placement("a", 1)}
-    assert change.moves_gone == [10]
+    assert change.ended_moves == [10]
 
 
 def test_an_accepted_older_volume_gets_epochs_above_all_that_were_published():
@@ -82,7 +82,7 @@ def test_an_accepted_older_volume_gets_epochs_above_all_that_were_published():
     state[1].accepted_volumes.add("a")
     change = arrival(state, member("older", "new", leader_epoch=7))
     assert placements(change) == {0: Placement("a", 8), 1: Placement("b", 2), 3: Placement("a", 8)}
-    assert change.moves_gone == [10, 11, 12]
+    assert change.ended_moves == [10, 11, 12]
     assert change.accepted_volumes == {"a": False}
     assert change.volume_tokens == {"a": "new"}
 

@@ -11,7 +11,7 @@ from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
-from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.load_reports import LoadReports
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import StateStore
@@ -31,16 +31,16 @@ class Store(MemoryKvStore):
         super().write(batch, sync=sync)
 
 
-class RecordedReports(Reports):
+class RecordedReports(LoadReports):
     """Records reports in `events`, in order with other events."""
 
     def __init__(self, view, events):
         super().__init__(view)
         self.events = events
 
-    def take(self, member, report, *, now):
+    def record(self, member, report, *, now):
         self.events.append((member, report))
-        super().take(member, report, now=now)
+        super().record(member, report, now=now)
 
 
 class Cluster:

@@ -34,10 +34,10 @@ def remove_a(cluster, *, new_owners=("b", "c")):
     change = removal(
         cluster, "a", cluster.partitions_of("a"), new_owners=new_owners, loads={"b": 1, "c": 1}
     )
-    assert change.members_gone == ["a"]
+    assert change.removed_members == ["a"]
     return (
         {placed.partition: placed.placement for placed in change.placements},
-        change.moves_gone,
+        change.ended_moves,
         change,
     )
 
@@ -57,23 +57,23 @@ def test_all_partitions_of_a_removed_member_go_to_live_members_in_their_next_epo
 
 
 def test_a_removed_member_without_partitions_may_return_with_its_volume():
-    placements, moves_gone, change = remove_a(view("b", "c"))
-    assert (placements, moves_gone, change.lost_volumes) == ({}, [], {})
+    placements, ended_moves, change = remove_a(view("b", "c"))
+    assert (placements, ended_moves, change.lost_volumes) == ({}, [], {})
 
 
 @pytest.mark.parametrize("phase", [MovePhase.PREPARE, MovePhase.CATCH_UP, MovePhase.FENCE])
 def test_a_moving_partition_of_a_removed_source_goes_to_its_live_target(phase):
     for target in "bc":
         cluster = view("a", moves=[move(0, "a", target, phase)])
-        placements, moves_gone, _ = remove_a(cluster)
+        placements, ended_moves, _ = remove_a(cluster)
         assert placements == {0: Placement(target, 1)}
-        assert moves_gone == [10]
+        assert ended_moves == [10]
 
 
 def test_a_moving_partition_of_a_removed_source_does_not_go_to_a_target_that_may_not_own_it():
     cluster = view("a", moves=[move(0, "a", "b", MovePhase.FENCE)])
-    placements, moves_gone, _ = remove_a(cluster, new_owners=["c"])
-    assert (placements, moves_gone) == ({0: Placement("c", 1)}, [10])
+    placements, ended_moves, _ = remove_a(cluster, new_owners=["c"])
+    assert (placements, ended_moves) == ({0: Placement("c", 1)}, [10])
 
 
 @pytest.mark.parametrize(
@@ -86,21 +86,21 @@ def test_a_moving_partition_of_a_removed_source_does_not_go_to_a_target_that_may
 )
 def test_a_move_to_a_removed_member_is_rolled_back(phase, placements):
     cluster = view("b", moves=[move(0, "b", "a", phase)])
-    actual, moves_gone, change = remove_a(cluster)
-    assert (actual, moves_gone, change.lost_volumes) == (placements, [10], {})
+    actual, ended_moves, change = remove_a(cluster)
+    assert (actual, ended_moves, change.lost_volumes) == (placements, [10], {})
 
 
 def test_a_committed_move_to_a_removed_member_stays_for_its_source():
     """The source still deletes its copy; the partition is lost and gets a new owner."""
     cluster = view("b", "a", moves=[move(1, "b", "a", MovePhase.COMMIT, leader_epoch=0)])
-    placements, moves_gone, _ = remove_a(cluster, new_owners=["c"])
-    assert (placements, moves_gone) == ({1: Placement("c", 2)}, [])
+    placements, ended_moves, _ = remove_a(cluster, new_owners=["c"])
+    assert (placements, ended_moves) == ({1: Placement("c", 2)}, [])
 
 
 def test_a_committed_move_from_a_removed_source_ends():
     cluster = view("b", moves=[move(0, "a", "b", MovePhase.COMMIT, leader_epoch=0)])
-    placements, moves_gone, _ = remove_a(cluster)
-    assert (placements, moves_gone) == ({}, [10])
+    placements, ended_moves, _ = remove_a(cluster)
+    assert (placements, ended_moves) == ({}, [10])
 
 
 def test_the_view_applies_the_change_of_a_removal():

@@ -113,7 +113,7 @@ def test_every_event_in_every_phase_writes_the_changes_of_the_table(phase, event
     mutation = phases.apply(view_with(move), [move], event)
     is_deleted = next_phase == "deleted"
     assert mutation.moves == ([] if is_deleted else [in_phase(next_phase)])
-    assert mutation.moves_gone == ([5] if is_deleted else [])
+    assert mutation.ended_moves == ([5] if is_deleted else [])
     changes = [] if placement is None else [PlacementChange(TOPIC.topic_id, 1, placement)]
     assert mutation.placements == changes
 
@@ -121,14 +121,14 @@ def test_every_event_in_every_phase_writes_the_changes_of_the_table(phase, event
 def test_a_rollback_before_the_fence_changes_no_placement():
     moves = [MOVE, replace(MOVE, move_id=6, partition=0, phase=MovePhase.CATCH_UP)]
     mutation = phases.roll_back(view_with(*moves), moves)
-    assert mutation.moves_gone == [5, 6]
+    assert mutation.ended_moves == [5, 6]
     assert mutation.placements == []
 
 
 def test_a_rollback_from_the_fence_raises_the_leader_epoch():
     fenced = in_phase(MovePhase.FENCE)
     mutation = phases.roll_back(view_with(fenced), [fenced])
-    assert mutation.moves_gone == [5]
+    assert mutation.ended_moves == [5]
     assert mutation.placements == [placement_change("a", 8)]
 
 

@@ -4,10 +4,10 @@ from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.moves import Move, MovePhase
 from metadata_svc.moves.plan import (
     NO_ROOM_PAUSE_S,
+    MoveConstraints,
     MoveLimits,
-    Plan,
+    MovePlan,
     PlannedMove,
-    Situation,
     moves_to,
     planned_moves,
 )
@@ -33,10 +33,12 @@ def move(partition, source="a", target="b", phase=MovePhase.PREPARE):
 
 
 def take(plan, view, limits=UNLIMITED, *, alive=ALL, rates=None, now=0.0, **more):
-    """Takes moves from `plan`; returns their partitions. `more` goes into the situation."""
-    busy, sizes = (rates or {}).get, more.pop("sizes", {})
-    situation = Situation(alive, size_of=lambda key: sizes.get(key[1], 0), **more)
-    moves = plan.take(view, situation, limits, busy=lambda key: (busy(key[1], 0),), now=now)
+    """Takes moves from `plan`; returns their partitions. `more` goes into the constraints."""
+    rate_of, sizes = (rates or {}).get, more.pop("sizes", {})
+    constraints = MoveConstraints(alive, size_of=lambda key: sizes.get(key[1], 0), **more)
+    moves = plan.pop_ready(
+        view, constraints, limits, load=lambda key: (rate_of(key[1], 0),), now=now
+    )
     return [move.partition for move in moves]
 
 
@@ -61,14 +63,14 @@ def test_a_move_to_a_member_outside_the_ring_counts_as_not_started():
 
 
 def test_moves_begin_up_to_the_limits_including_those_in_progress():
-    plan = Plan(planned_move(number) for number in range(10))
+    plan = MovePlan(planned_move(number) for number in range(10))
     view = view_of("a" * 12, [move(10), move(11, phase=MovePhase.COMMIT)])
     assert len(take(plan, view, MoveLimits(4, 100))) == 3
     assert len(plan) == 7
 
 
 def test_no_member_has_more_moves_than_its_limit():
-    plan = Plan(
+    plan = MovePlan(
         [
             planned_move(0),
             planned_move(1),
@@ -79,7 +81,7 @@ def test_no_member_has_more_moves_than_its_limit():
     )
     assert take(plan, view_of("aaacc"), MoveLimits(10, 2)) == [4, 3, 0]
     # a and b have one move each in progress: one more fits between them.
-    plan = Plan([planned_move(0), planned_move(1)])
+    plan = MovePlan([planned_move(0), planned_move(1)])
     assert len(take(plan, view_of("aaa", [move(2)]), MoveLimits(10, 2))) == 1
 
 
@@ -87,20 +89,20 @@ def test_moves_of_members_that_are_down_do_not_count_against_the_limits():
     in_progress = [move(4), move(5, "c", "b"), move(6, "d", "b")]
     view = view_of("aaaaacd", in_progress)
     for alive, count in ((ALL, 0), ({"a", "b", "c"}, 0), ({"a", "b"}, 1)):
-        plan = Plan(planned_move(number) for number in range(4))
+        plan = MovePlan(planned_move(number) for number in range(4))
         assert len(take(plan, view, MoveLimits(100, 2), alive=alive)) == count
-    plan = Plan([planned_move(0), planned_move(1)])
+    plan = MovePlan([planned_move(0), planned_move(1)])
     assert len(take(plan, view, MoveLimits(2, 100), alive={"a", "b"})) == 1
 
 
 def test_moves_of_members_that_are_down_do_not_start():
-    plan = Plan([planned_move(0), planned_move(1, "c", "d"), planned_move(2, "a", "c")])
+    plan = MovePlan([planned_move(0), planned_move(1, "c", "d"), planned_move(2, "a", "c")])
     assert take(plan, view_of("aca"), alive={"a", "c"}) == [2]
     assert take(plan, view_of("aca"), alive=ALL) == [1, 0]
 
 
 def test_the_busiest_partition_moves_first():
-    plan = Plan(
+    plan = MovePlan(
         [planned_move(0), planned_move(1), planned_move(2, "c", "d"), planned_move(3, "c", "d")]
     )
     rates = {0: 5, 1: 9, 2: 7, 3: 1}
@@ -109,16 +111,16 @@ def test_the_busiest_partition_moves_first():
 
 
 def test_a_planned_move_that_is_stale_is_dropped():
-    plan = Plan([planned_move(0), planned_move(1), planned_move(2), planned_move(7)])
+    plan = MovePlan([planned_move(0), planned_move(1), planned_move(2), planned_move(7)])
     # Partition 0 has another owner, 1 is moving, 7 does not exist.
     assert take(plan, view_of("caa", [move(1)])) == [2]
     assert len(plan) == 0
 
 
 def test_a_postponed_move_is_due_again_at_its_time():
-    plan = Plan()
-    plan.put_off(planned_move(0), until=10.0)
-    plan.put_off(planned_move(1), until=5.0)
+    plan = MovePlan()
+    plan.postpone(planned_move(0), until=10.0)
+    plan.postpone(planned_move(1), until=5.0)
     assert (len(plan), plan.next_time) == (2, 5.0)
     assert take(plan, view_of("aa"), now=4.9) == []
     assert take(plan, view_of("aa"), now=5.0) == [1]
@@ -128,8 +130,8 @@ def test_a_postponed_move_is_due_again_at_its_time():
 
 def test_deleted_topics_are_forgotten():
     other = PlannedMove(bytes([1]) * 16, 0, "a", "b")
-    plan = Plan([planned_move(0), other])
-    plan.put_off(planned_move(1), until=10.0)
+    plan = MovePlan([planned_move(0), other])
+    plan.postpone(planned_move(1), until=10.0)
     plan.forget_topics([TOPIC_ID])
     assert list(plan) == [other]
 
@@ -140,34 +142,36 @@ def test_moves_to_a_member_do_not_include_committed_ones():
 
 
 def test_a_move_without_room_on_its_target_does_not_block_others():
-    plan = Plan([planned_move(0), planned_move(1), planned_move(2), planned_move(3, "a", "c")])
+    plan = MovePlan([planned_move(0), planned_move(1), planned_move(2), planned_move(3, "a", "c")])
     view = view_of("aaaa")
-    situation = {"sizes": {0: 100, 1: 600, 2: 500, 3: 1000}, "room": {"b": 700}}
+    constraints = {"sizes": {0: 100, 1: 600, 2: 500, 3: 1000}, "room": {"b": 700}}
     # The room of c is unknown.
-    assert sorted(take(plan, view, rates={1: 9}, **situation)) == [0, 1, 3]
+    assert sorted(take(plan, view, rates={1: 9}, **constraints)) == [0, 1, 3]
     assert len(plan) == 1
-    assert take(plan, view, now=NO_ROOM_PAUSE_S - 1, **situation) == []
-    situation["room"] = {"b": 1200}
-    assert take(plan, view, now=NO_ROOM_PAUSE_S - 1, **situation) == []
-    assert take(plan, view, now=NO_ROOM_PAUSE_S, **situation) == [2]
+    assert take(plan, view, now=NO_ROOM_PAUSE_S - 1, **constraints) == []
+    constraints["room"] = {"b": 1200}
+    assert take(plan, view, now=NO_ROOM_PAUSE_S - 1, **constraints) == []
+    assert take(plan, view, now=NO_ROOM_PAUSE_S, **constraints) == [2]
 
 
 def test_a_stuck_move_does_not_count_against_the_limits():
     view = view_of("aaaa", [move(0), move(1)])
     limits = MoveLimits(2, 2)
-    assert take(Plan([planned_move(2), planned_move(3)]), view, limits) == []
-    assert take(Plan([planned_move(2), planned_move(3)]), view, limits, stuck={0}) == [2]
-    assert len(take(Plan([planned_move(2), planned_move(3)]), view, limits, stuck={0, 1})) == 2
+    assert take(MovePlan([planned_move(2), planned_move(3)]), view, limits) == []
+    assert take(MovePlan([planned_move(2), planned_move(3)]), view, limits, stuck={0}) == [2]
+    assert len(take(MovePlan([planned_move(2), planned_move(3)]), view, limits, stuck={0, 1})) == 2
 
 
 def test_partitions_move_away_from_an_unwritable_member_and_not_to_it():
-    plan = Plan([planned_move(0, "a", "b"), planned_move(1, "b", "a"), planned_move(2, "a", "c")])
+    plan = MovePlan(
+        [planned_move(0, "a", "b"), planned_move(1, "b", "a"), planned_move(2, "a", "c")]
+    )
     view = view_of("aba")
     assert sorted(take(plan, view, unwritable={"b"})) == [1, 2]
     assert take(plan, view) == [0]
     # A move to an unwritable member does not count against the limits.
     moving = view_of("aaa", [move(0)])
-    assert take(Plan([planned_move(1)]), moving, MoveLimits(1, 1)) == []
-    assert take(Plan([planned_move(1, "a", "c")]), moving, MoveLimits(1, 1), unwritable={"b"}) == [
-        1
-    ]
+    assert take(MovePlan([planned_move(1)]), moving, MoveLimits(1, 1)) == []
+    assert take(
+        MovePlan([planned_move(1, "a", "c")]), moving, MoveLimits(1, 1), unwritable={"b"}
+    ) == [1]

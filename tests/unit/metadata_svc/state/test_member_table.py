@@ -44,7 +44,7 @@ def test_ring_states_change_and_are_removed_with_the_member():
     member_table = apply_all(
         Mutation(ring_states=states, is_rebalancing=True, next_move_id=4),
         Mutation(ring_states={"b": RingState.JOINED}),
-        Mutation(members_gone=["a"]),
+        Mutation(removed_members=["a"]),
     )
     assert member_table.in_state(RingState.JOINED) == {"b"}
     assert (member_table.is_rebalancing, member_table.next_move_id) == (True, 4)
@@ -62,7 +62,7 @@ def test_tokens_and_acceptances_are_removed_with_the_member():
         {"a": "1", "b": "2"},
         {"b"},
     )
-    member_table.apply(Mutation(members_gone=["b"]), view)
+    member_table.apply(Mutation(removed_members=["b"]), view)
     assert (member_table.volume_tokens, member_table.accepted_volumes) == ({"a": "1"}, set())
 
 
@@ -70,7 +70,7 @@ def test_lost_volumes_are_remembered():
     member_table = MemberTable()
     member_table.load(State(cluster_id="c", lost_volumes={"v-1": "a"}))
     view = ClusterView()
-    member_table.apply(Mutation(members_gone=["b"], lost_volumes={"v-2": "b"}), view)
+    member_table.apply(Mutation(removed_members=["b"], lost_volumes={"v-2": "b"}), view)
     assert member_table.lost_volumes == {"v-1": "a", "v-2": "b"}
 
 
@@ -86,7 +86,7 @@ def test_partitions_are_counted_through_every_kind_of_change():
         if topic_before is None or rng.random() < 0.2:
             mutation = Mutation(topics=[new_topic])
         elif rng.random() < 0.3:
-            mutation = Mutation(topics_gone=[topic_before])
+            mutation = Mutation(deleted_topics=[topic_before])
         else:
             partition = rng.randrange(len(topic_before.partitions))
             moved = PlacementChange(topic_id, partition, Placement(rng.choice("abc"), revision))

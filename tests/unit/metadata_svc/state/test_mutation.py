@@ -9,21 +9,21 @@ def test_a_change_for_watchers_has_all_parts_except_those_of_the_service_alone()
     move = Move(7, bytes(16), 0, "p", "q", 0, MovePhase.COMMIT)
     mutation = Mutation(
         topics=[topic],
-        topics_gone=[topic],
+        deleted_topics=[topic],
         placements=[moved],
         gateways=[Gateway(0, ())],
-        gateways_gone=[1],
+        removed_gateways=[1],
         members=[Member("p", "a:1")],
-        members_gone=["q"],
+        removed_members=["q"],
         moves=[move],
-        moves_gone=[8],
+        ended_moves=[8],
         ring_states={"p": RingState.JOINED},
         live={"member/p"},
     )
     change = mutation.as_change(revision=9, cluster_id="c")
     assert (change.revision, change.cluster_id, change.is_snapshot) == (9, "c", False)
-    assert (change.topics, change.topics_gone) == ([topic], [bytes(16)])
-    assert (change.placements, change.moves, change.moves_gone) == ([moved], [move], [8])
-    assert (change.gateways, change.gateways_gone) == ([Gateway(0, ())], [1])
-    assert (change.members, change.members_gone) == ([Member("p", "a:1")], ["q"])
+    assert (change.topics, change.deleted_topics) == ([topic], [bytes(16)])
+    assert (change.placements, change.moves, change.ended_moves) == ([moved], [move], [8])
+    assert (change.gateways, change.removed_gateways) == ([Gateway(0, ())], [1])
+    assert (change.members, change.removed_members) == ([Member("p", "a:1")], ["q"])
     assert change.broker_configs is None

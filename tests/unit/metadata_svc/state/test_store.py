@@ -49,7 +49,7 @@ def test_removed_topics_members_and_moves_are_deleted_from_the_store():
     store = MemoryKvStore()
     state = open_state(store)
     state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER]))
-    state.save_change(2, Mutation(members_gone=["p"], topics_gone=[TOPIC]))
+    state.save_change(2, Mutation(removed_members=["p"], deleted_topics=[TOPIC]))
     loaded = StateStore(store).load()
     assert (loaded.revision, loaded.topics, loaded.members) == (2, (), ())
 
@@ -57,8 +57,8 @@ def test_removed_topics_members_and_moves_are_deleted_from_the_store():
 def test_lost_volumes_are_stored_permanently():
     store = MemoryKvStore()
     state = open_state(store)
-    state.save_change(1, Mutation(members_gone=["p"], lost_volumes={"v-1": "p"}))
-    state.save_change(2, Mutation(members_gone=["q"], lost_volumes={"v-2": "q"}))
+    state.save_change(1, Mutation(removed_members=["p"], lost_volumes={"v-1": "p"}))
+    state.save_change(2, Mutation(removed_members=["q"], lost_volumes={"v-2": "q"}))
     state.save_change(3, Mutation(members=[MEMBER]))
     assert StateStore(store).load().lost_volumes == {"v-1": "p", "v-2": "q"}
 
@@ -94,7 +94,7 @@ def test_each_change_is_one_synced_write():
     state = open_state(store)
     store.writes = ()
     deleted = replace(TOPIC, name="x")
-    state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER], topics_gone=[deleted]))
+    state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER], deleted_topics=[deleted]))
     state.save_next_producer_id(5)
     assert store.writes == ((5, True), (1, True))
     assert StateStore(store).load().next_producer_id == 5
@@ -132,7 +132,7 @@ def test_single_placements_are_stored_beside_the_topic_and_deleted_with_it():
     [loaded] = StateStore(store).load().topics
     assert loaded.partitions == (Placement("r", 4), Placement("p", 0), Placement("q", 1))
     assert replace(loaded, partitions=topic.partitions) == topic
-    state.save_change(3, Mutation(topics_gone=[loaded]))
+    state.save_change(3, Mutation(deleted_topics=[loaded]))
     assert store.scan(*keys.PLACEMENTS) == []
 
 
@@ -159,7 +159,7 @@ def test_moves_are_stored_until_they_end_and_the_next_id_is_stored():
     moved = [MOVE, replace(MOVE, move_id=300, partition=2)]
     state.save_change(1, Mutation(moves=moved, next_move_id=301))
     fenced = replace(MOVE, phase=MovePhase.FENCE)
-    state.save_change(2, Mutation(moves=[fenced], moves_gone=[300]))
+    state.save_change(2, Mutation(moves=[fenced], ended_moves=[300]))
     loaded = StateStore(store).load()
     assert (loaded.moves, loaded.next_move_id) == ((fenced,), 301)
 
@@ -173,7 +173,7 @@ def test_ring_states_are_stored_until_the_member_is_removed():
     loaded = StateStore(store).load()
     assert loaded.ring_states == {"p": RingState.DRAINING, "q": RingState.OUTSIDE}
     assert loaded.is_rebalancing
-    state.save_change(3, Mutation(members_gone=["q"], is_rebalancing=False))
+    state.save_change(3, Mutation(removed_members=["q"], is_rebalancing=False))
     loaded = StateStore(store).load()
     assert (loaded.ring_states, loaded.is_rebalancing) == ({"p": RingState.DRAINING}, False)
 
@@ -208,7 +208,7 @@ def test_the_last_deletions_are_loaded_oldest_first(monkeypatch):
         replace(TOPIC, topic_id=bytes([9 - number]) * 16, name=str(number)) for number in range(3)
     ]
     for number, topic in enumerate(topics):
-        state.save_change(number + 1, Mutation(topics_gone=[topic]))
+        state.save_change(number + 1, Mutation(deleted_topics=[topic]))
     assert state.load().deleted_topics == (topics[1].topic_id, topics[2].topic_id)
     assert len(store.scan(*keys.DELETED_TOPICS)) == 2
 
@@ -224,6 +224,6 @@ def test_tokens_and_acceptances_are_stored_until_the_member_is_removed():
     state.save_change(2, Mutation(accepted_volumes={"q": False}))
     loaded = state.load()
     assert (loaded.volume_tokens, loaded.accepted_volumes) == ({"p": "second"}, {"p"})
-    state.save_change(3, Mutation(members_gone=["p"]))
+    state.save_change(3, Mutation(removed_members=["p"]))
     loaded = state.load()
     assert (loaded.volume_tokens, loaded.accepted_volumes) == ({}, frozenset())

@@ -5,7 +5,7 @@ import pytest
 from common.ports.metadata import Endpoint, Gateway, Member
 from common.ports.moves import LogLoad, MemberReport
 from metadata_svc.pauses import Pauses
-from metadata_svc.watch.requests import InvalidRegistration, hear, registration
+from metadata_svc.watch.requests import InvalidRegistration, forward_requests, registration
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1 import ring_pb2 as pb_ring
 
@@ -40,7 +40,11 @@ def register(*requests, **options):
 
 def follow_requests(*requests, **options):
     watch = RecordingWatch()
-    asyncio.run(hear(send(*requests, **options), watch, who=MEMBER, pauses=Pauses(lease_ms=20)))
+    asyncio.run(
+        forward_requests(
+            send(*requests, **options), watch, watcher=MEMBER, pauses=Pauses(lease_ms=20)
+        )
+    )
     return watch.log
 
 
@@ -109,7 +113,9 @@ def test_silence_counts_only_while_this_process_runs(monkeypatch, caplog):
             await arrived.wait()
             yield pb.WatchRequest(acknowledged_revision=7)
 
-        reading = asyncio.create_task(hear(requests(), watch, who=MEMBER, pauses=pauses))
+        reading = asyncio.create_task(
+            forward_requests(requests(), watch, watcher=MEMBER, pauses=pauses)
+        )
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         real = loop.time

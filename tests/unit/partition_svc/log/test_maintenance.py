@@ -24,7 +24,7 @@ from tests.support.stores.partition_core import (
 
 OTHER_TOPIC_ID = b"another of 16 by"
 OTHER_LOG = LogId(OTHER_TOPIC_ID, 0)
-DELETED = ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID])
+DELETED = ClusterChange(2, CLUSTER_ID, deleted_topics=[TOPIC_ID])
 
 
 def run(test):
@@ -66,7 +66,9 @@ def test_topic_deleted_while_the_member_was_down_is_deleted_at_the_next_start(tm
             await append(core, batch())
             await append(core, batch(), log=OTHER_LOG)
         async with running_core(tmp_path, topic(OTHER_TOPIC_ID)) as core:
-            core.apply(replace(snapshot(topic(OTHER_TOPIC_ID), revision=2), topics_gone=[TOPIC_ID]))
+            core.apply(
+                replace(snapshot(topic(OTHER_TOPIC_ID), revision=2), deleted_topics=[TOPIC_ID])
+            )
             await until(lambda: len(heads(core)) == 1)
             assert len(await read_everything(core, OTHER_LOG)) == 1
 
@@ -83,7 +85,7 @@ def test_a_log_that_the_metadata_service_does_not_know_is_kept_and_reported(tmp_
         async with running_core(tmp_path, topic(OTHER_TOPIC_ID)) as core:
             await until(lambda: "1 stray logs" in caplog.text)
             # Deletions continue meanwhile.
-            core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[OTHER_TOPIC_ID]))
+            core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[OTHER_TOPIC_ID]))
             await until(lambda: len(heads(core)) == 1)
         # A log that the metadata service knows again has its records.
         async with running_core(tmp_path) as core:

@@ -96,7 +96,7 @@ def test_new_epoch_wakes_waiting_fetches(registry):
 @pytest.mark.parametrize(
     "removal",
     [
-        {"topics_gone": [TOPIC_ID]},
+        {"deleted_topics": [TOPIC_ID]},
         {"topics": [topic(owner="partition-1")]},
         {"is_snapshot": True},
     ],
@@ -119,11 +119,11 @@ def test_topic_is_deleted_only_if_the_metadata_service_says_so(registry):
     assert not registry.is_stray(other)
     registry.apply(snapshot(topic()))
     assert (registry.is_deleted(other), registry.is_stray(other)) == (False, True)
-    deleted = replace(snapshot(topic()), topics_gone=[OTHER_TOPIC_ID])
+    deleted = replace(snapshot(topic()), deleted_topics=[OTHER_TOPIC_ID])
     registry.apply(deleted)
     assert (registry.is_deleted(other), registry.is_stray(other)) == (True, False)
     assert (registry.is_deleted(own), registry.is_stray(own)) == (False, False)
-    registry.apply(change(2, topics_gone=[TOPIC_ID]))
+    registry.apply(change(2, deleted_topics=[TOPIC_ID]))
     assert (registry.is_deleted(own), registry.is_stray(own)) == (True, False)
 
 

@@ -61,7 +61,7 @@ def test_applied_revision_is_kept_and_an_older_snapshot_is_refused(tmp_path):
         move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
         async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
             core.apply(ClusterChange(40, CLUSTER_ID, moves=[move]))
-            core.apply(ClusterChange(41, CLUSTER_ID, moves_gone=[77]))
+            core.apply(ClusterChange(41, CLUSTER_ID, ended_moves=[77]))
             await wait_for_committer(core)
         async with running_core(tmp_path / "another") as fresh:
             assert fresh.volume.registration().applied_revision == 1
@@ -218,7 +218,8 @@ def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
         async with running_core(tmp_path) as core:
             await register(core)
             due = []
-            core.volume.on_registration_due = lambda: due.append(core.volume.registration())
+            volume = core.volume
+            volume.registration_due.subscribe(lambda: due.append(volume.registration()))
             for _ in range(3):
                 await append(core, batch(), acks=1)
             log = core._registry.find(LOG)

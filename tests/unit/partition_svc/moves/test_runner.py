@@ -182,7 +182,7 @@ def test_a_fenced_log_serves_reads_and_refuses_appends(tmp_path, points):
             # A fetch that waits at the old owner is refused when the commit is known.
             waiting = asyncio.ensure_future(source.core.fetch(query((LOG, 1), max_wait_ms=50_000)))
             await fetch(source.core)
-            points.let_go("move.target.installed")
+            points.release("move.target.installed")
             assert (await waiting)[0].refusal is Refusal.NOT_OWNER
             await wait_until_moved(ring)
 
@@ -199,7 +199,7 @@ def test_the_new_owner_serves_as_soon_as_its_commit_succeeds(tmp_path, points):
             await until(lambda: "move.target.installed" in points.reached)
             # Its watch gets no change: only the response to its commit says that it is the owner.
             listener = ring.listeners.pop(TARGET)
-            points.let_go("move.target.installed")
+            points.release("move.target.installed")
             await until(lambda: target.core.owns(LOG))
             (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
             assert (result.refusal, result.base_offset) == (None, 1)
@@ -235,7 +235,7 @@ def test_rollback_of_a_move_leaves_the_log_at_the_source(tmp_path, points, failp
             ring.begin()
             await until(lambda: failpoint in points.reached)
             ring.roll_back(1)
-            points.let_go(failpoint)
+            points.release(failpoint)
             await producer.send()
             await until(lambda: not heads(target) and not target.core.incoming.markers)
             await assert_all_stored(source.core, producer)
@@ -263,9 +263,9 @@ def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step)
             points.hold(f"move.target.{step}")
             ring.begin()
             await until(lambda: f"move.target.{step}" in points.reached)
-            ring.begin_anew(1, TARGET)
+            ring.replace_owner(1, TARGET)
             assert served[-1] is None
-            points.let_go(f"move.target.{step}")
+            points.release(f"move.target.{step}")
             # Subscribers to the served epoch, as coordinators are, are notified.
             await until(lambda: served[-1] == 6)
             (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
@@ -289,8 +289,8 @@ def test_a_complete_copy_is_kept_if_the_source_is_lost(tmp_path, points):
             points.hold("move.target.installed")
             ring.begin()
             await until(lambda: "move.target.installed" in points.reached)
-            ring.begin_anew(1, TARGET)
-            points.let_go("move.target.installed")
+            ring.replace_owner(1, TARGET)
+            points.release("move.target.installed")
             await until(lambda: not target.core.incoming.markers)
             assert len(await read_everything(target.core)) == 5
 
@@ -306,10 +306,10 @@ def test_the_source_keeps_its_logs_if_the_target_is_lost(tmp_path, points, failp
             points.hold(failpoint)
             ring.begin()
             await until(lambda: failpoint in points.reached)
-            ring.begin_anew(1, SOURCE, is_cleaned=False)
+            ring.replace_owner(1, SOURCE, is_cleaned=False)
             (result,) = await source.core.append([Append(LOG, batch(), 7)], acks=ACKS_ALL)
             assert result.refusal is None
-            points.let_go(failpoint)
+            points.release(failpoint)
             await until(lambda: not ring.moves)
             # The source has its batch unless the log was deleted before it became the owner again.
             count = 1 if failpoint == "move.source.clean" else 0
@@ -350,7 +350,7 @@ def test_a_move_continues_after_a_process_is_killed_at_any_step(
             ]
             for member in killed:
                 await member.crash()
-            points.let_go(failpoint)
+            points.release(failpoint)
             for member in killed:
                 await member.start()
             await wait_until_moved(ring)
@@ -387,7 +387,7 @@ def test_a_move_continues_when_a_failed_disk_works_again(
             failing = source if side == "source" else target
             with monkeypatch.context() as patch:
                 patch.setattr(failing.store, "write", fail)
-                points.let_go(failpoint)
+                points.release(failpoint)
                 # The failure is noticed now, whatever the move does.
                 check = failing.core._committer.run_exclusive(lambda: failing.store.check())
                 await asyncio.wait([check])
@@ -410,7 +410,7 @@ def test_a_topic_that_is_deleted_while_it_moves_leaves_nothing(tmp_path, points)
             ring.begin()
             await until(lambda: heads(target))
             ring.delete_topic()
-            points.let_go("move.source.copy")
+            points.release("move.source.copy")
             await until(lambda: not heads(source) and not heads(target))
             await until(lambda: not target.core.incoming.markers)
 

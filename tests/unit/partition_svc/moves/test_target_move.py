@@ -92,7 +92,7 @@ def test_a_copy_without_room_is_deleted_and_retried_when_there_is_room(tmp_path,
                     ring.begin()
                     await until(lambda: "move.source.copy" in points.reached)
                     room = 0
-                    points.let_go("move.source.copy")
+                    points.release("move.source.copy")
                 else:
                     ring.begin()
                 await until(
@@ -129,7 +129,7 @@ def test_a_complete_copy_is_not_fenced_or_written_again(tmp_path, points):
             await source.crash()
             await target.start()
             await until(lambda: points.reached.count("move.target.installed") == 2)
-            points.let_go("move.target.installed")
+            points.release("move.target.installed")
             await until(lambda: ring.placement().owner == TARGET)
             assert points.reached.count("move.source.fence") == 1
             (result,) = await append(target.core, batch(producer=(1, 0, 0)))
@@ -154,7 +154,7 @@ def test_an_old_view_does_not_delete_a_complete_copy(tmp_path, points):
             # Publish the move as it was before its fence, although it has ended.
             ring.moves[move.move_id] = move
             owner, ring.placements[0] = ring.placements[0], Placement("partition-0", 5)
-            points.let_go("move.target.installed")
+            points.release("move.target.installed")
             before = list(points.reached)
             ring.advance_move = no_such_move
             await target.start()
@@ -217,10 +217,10 @@ def test_progress_has_the_bytes_of_the_copy_and_of_the_log(tmp_path, points):
             await until(lambda: points.reached)
             assert list(target.mover.progress) == [MoveProgress(1, 0, 0)]
             points.hold("move.target.catch-up")
-            points.let_go("move.target.prepare")
+            points.release("move.target.prepare")
             await until(lambda: "move.target.catch-up" in points.reached)
             assert list(target.mover.progress) == [MoveProgress(1, size, size)]
-            points.let_go("move.target.catch-up")
+            points.release("move.target.catch-up")
             await wait_until_moved(ring)
             assert list(target.mover.progress) == []
 
@@ -265,7 +265,7 @@ def test_a_move_cancelled_at_any_write_deletes_no_records_of_the_next_owner(
                     patch,
                     number=number,
                     when=when,
-                    on_cancelled=lambda: ring.begin_anew(1, TARGET),
+                    on_cancelled=lambda: ring.replace_owner(1, TARGET),
                 )
                 ring.begin()
                 await until(lambda: cancelled_task.has_cancelled)
@@ -333,12 +333,12 @@ def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch
             late = [(count, 0, 1), (count + 1, 1, 0), (count + 90, 0, 0), (7, 0, 1), (count, 0, 2)]
             await append(source.core, *(batch(producer=producer) for producer in late))
             points.hold("move.target.installed")
-            points.let_go(failpoint)
+            points.release(failpoint)
             await until(lambda: "move.target.installed" in points.reached)
             assert fenced == [FEW_MOVED_KINDS]
             assert len(producers_of(target)) == count + 21
             assert producers_of(target) == producers_of(source)
-            points.let_go("move.target.installed")
+            points.release("move.target.installed")
             await wait_until_moved(ring)
             retried = await append(target.core, batch(producer=(count, 0, 2)))
             assert retried[0].base_offset == 24

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from google.protobuf.message import DecodeError
 
-from common.ports.classic_groups import HeartbeatTaken
+from common.ports.classic_groups import HeartbeatReply
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitResult
 from common.ports.unavailable import BackendUnavailable
@@ -88,11 +88,11 @@ def test_calls_begin_in_order_and_replies_are_sent_as_they_complete():
         requests.end()
         await until(lambda: len(coordinators.called) == 3)
         assert coordinators.called == ["a", "b", "c"]
-        coordinators.replies["c"].set_result(HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION))
+        coordinators.replies["c"].set_result(HeartbeatReply(GroupRefusal.ILLEGAL_GENERATION))
         await asyncio.sleep(0.001)
         assert not reading.done()
         # Both complete in one iteration of the loop, so one message has both.
-        coordinators.replies["b"].set_result(HeartbeatTaken())
+        coordinators.replies["b"].set_result(HeartbeatReply())
         coordinators.replies["a"].set_result(CommitResult([None]))
         first, second = await reading
         assert [reply.call_id for reply in first] == [3]
@@ -122,7 +122,7 @@ def test_malformed_message_begins_no_call_and_calls_in_flight_get_replies(wrong)
         requests.send(heartbeat(2, "same message"), wrong)
         await until(lambda: stream.failure)
         assert isinstance(stream.failure, MalformedRequest)
-        coordinators.replies["before"].set_result(HeartbeatTaken())
+        coordinators.replies["before"].set_result(HeartbeatReply())
         ((reply,),) = await reading
         assert (reply.call_id, coordinators.called) == (1, ["before"])
 
@@ -144,7 +144,7 @@ def test_a_bug_in_one_call_fails_only_that_call(caplog):
         requests.send(heartbeat(1, "a bug"), heartbeat(2, "late bug"), heartbeat(3, "fine"))
         await until(lambda: len(coordinators.called) == 2)
         coordinators.replies["late bug"].set_exception(RuntimeError("oops"))
-        coordinators.replies["fine"].set_result(HeartbeatTaken())
+        coordinators.replies["fine"].set_result(HeartbeatReply())
         requests.end()
         replies = [reply for message in await reading for reply in message]
         refusals = {reply.call_id: reply.heartbeat.refusal for reply in replies}
@@ -162,7 +162,7 @@ def test_unavailable_coordinators_end_the_stream_after_the_other_replies():
         await until(lambda: len(coordinators.called) == 2)
         coordinators.replies["a"].set_exception(BackendUnavailable("stopping"))
         await until(lambda: stream.failure)
-        coordinators.replies["b"].set_result(HeartbeatTaken())
+        coordinators.replies["b"].set_result(HeartbeatReply())
         ((reply,),) = await reading
         assert reply.call_id == 2
         assert isinstance(stream.failure, BackendUnavailable)
@@ -179,13 +179,13 @@ def test_stream_of_a_caller_that_does_not_read_is_not_read():
         # Each call counts as a kilobyte and its own bytes, so the third exceeds the limit.
         await until(lambda: len(coordinators.called) == 3)
         for group_id in tuple(coordinators.called):
-            coordinators.replies[group_id].set_result(HeartbeatTaken())
+            coordinators.replies[group_id].set_result(HeartbeatReply())
         assert len((await reading).answers) == 3
         await asyncio.sleep(0.001)
         assert requests.read_count == 3
         reading = asyncio.ensure_future(anext(responses))
         await until(lambda: len(coordinators.called) == 5)
-        coordinators.replies["g4"].set_result(HeartbeatTaken())
+        coordinators.replies["g4"].set_result(HeartbeatReply())
         assert [reply.call_id for reply in (await reading).answers] == [4]
         await responses.aclose()
 
@@ -200,7 +200,7 @@ def test_cancelled_stream_does_not_cancel_its_calls():
         reading.cancel()
         await asyncio.wait([reading])
         assert not coordinators.replies["a"].cancelled()
-        coordinators.replies["a"].set_result(HeartbeatTaken())
+        coordinators.replies["a"].set_result(HeartbeatReply())
         await asyncio.sleep(0)
 
     run(test)
@@ -213,7 +213,7 @@ def test_a_reply_that_cannot_be_encoded_fails_only_its_call(caplog):
         requests.end()
         await until(lambda: len(coordinators.called) == 2)
         coordinators.replies["a"].set_result("no reply")
-        coordinators.replies["b"].set_result(HeartbeatTaken())
+        coordinators.replies["b"].set_result(HeartbeatReply())
         (replies,) = await reading
         assert [(reply.call_id, reply.heartbeat.refusal) for reply in replies] == [
             (1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),

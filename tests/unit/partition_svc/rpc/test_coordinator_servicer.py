@@ -13,11 +13,11 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1.coordinator_pb2_grpc import CoordinatorServiceStub
 from tests.contracts.coordinators_contract import CoordinatorsContract
 from tests.support.groups.groups import (
-    joining,
+    join_and_sync_alone,
+    join_request,
     new_member_id,
-    parked,
     running_coordinators,
-    settled_alone,
+    wait_until_parked,
 )
 
 
@@ -77,9 +77,9 @@ def test_waiting_join_gets_a_reply_when_the_service_stops(tmp_path):
             serve(coordinators) as channel,
         ):
             client = GrpcCoordinators("partition-0", channel)
-            await settled_alone(client)
-            waiting = client.call(joining(await new_member_id(client)))
-            await parked([waiting])
+            await join_and_sync_alone(client)
+            waiting = client.call(join_request(await new_member_id(client)))
+            await wait_until_parked([waiting])
             await coordinators.drain()
             assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
 

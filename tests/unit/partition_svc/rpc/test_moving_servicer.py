@@ -148,7 +148,7 @@ def test_stopping_service_aborts_its_streams(tmp_path, monkeypatch):
         )
         await until(lambda: points.reached)
         source.servicer.end_streams()
-        points.let_go("move.source.copy")
+        points.release("move.source.copy")
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await copying
         assert failure.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -37,7 +37,7 @@ def test_action_gets_connection_and_options_and_returns_the_status():
         (CommandFailed("no group 'g'"), "ringlog thing: no group 'g'\n"),
         (
             BackendUnavailable("ListGroups: UNAVAILABLE"),
-            "ringlog thing: no answer from the cluster of m:1: ListGroups: UNAVAILABLE\n",
+            "ringlog thing: the cluster of m:1 does not respond: ListGroups: UNAVAILABLE\n",
         ),
     ],
 )

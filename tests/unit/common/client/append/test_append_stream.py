@@ -1,6 +1,5 @@
 import asyncio
 import logging
-from asyncio import Future
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 
@@ -11,56 +10,14 @@ from common.client import batching_stream
 from common.client.append import append_stream
 from common.client.append.append_call import STALE, QueuedAppend
 from common.client.append.append_stream import AppendStreamClient
-from common.ports.partitions import (
-    ACKS_ALL,
-    ACKS_LEADER,
-    ACKS_NONE,
-    Append,
-    AppendResult,
-    LogId,
-    Partitions,
-    Refusal,
-)
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.processes.ports import ReservedPort
+from tests.unit.common.client.fake_owner import LOG, FakeOwner, appends
 from tests.unit.common.client.owner import serve_partitions
-
-LOG = LogId(b"x" * 16, 3)
-
-
-class FakeOwner(Partitions):
-    """Stores nothing; responds at once or in `respond`, with offsets in order of arrival."""
-
-    def __init__(self, *, responds_at_once: bool = True) -> None:
-        self.responds_at_once = responds_at_once
-        self.calls: list[tuple[list[Append], int]] = []
-        self.open: list[tuple[Future[list[AppendResult]], list[AppendResult]]] = []
-        self.stored = 0
-        self.arrived = asyncio.Event()
-
-    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        self.calls.append((list(appends), acks))
-        results = [AppendResult(base_offset=self.stored + n) for n in range(len(appends))]
-        self.stored += len(appends)
-        future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
-        self.open.append((future, results))
-        if self.responds_at_once:
-            self.respond()
-        self.arrived.set()
-        return future
-
-    def respond(self) -> None:
-        for future, results in self.open:
-            future.set_result(results)
-        self.open.clear()
-
-    async def wait_until_stored(self, count: int) -> None:
-        while self.stored < count:
-            self.arrived.clear()
-            await self.arrived.wait()
 
 
 @asynccontextmanager
@@ -73,10 +30,6 @@ async def run_client(address: str, **options: float):
     finally:
         await client.close()
         await channel.close()
-
-
-def appends(*batches: bytes) -> list[Append]:
-    return [Append(LOG, batch) for batch in batches]
 
 
 def run(scenario) -> None:
@@ -140,6 +93,54 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
             sizes = [600_000, 600_000, 3_000_000, 10, 10]
             await asyncio.gather(*(client.submit(appends(bytes(size)), acks=1) for size in sizes))
             assert messages == [[600_000], [600_000], [3_000_000], [10, 10]]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "messages"),
+    [
+        ([[110_000]], [0, 1]),
+        ([[110_000]] * 3, [0, 0, 0, 3]),
+        ([[110_000], [10]], [0, 2]),
+        ([[10]], [1]),
+        ([[65_535] * 5], [5]),
+        ([[110_000]] * 10, [*[0] * 9, 9]),  # a megabyte
+        ([[1_200_000]], [1]),
+        ([[110_000, *[10] * 255, 110_000]], [256]),  # as many as a message may have
+    ],
+)
+def test_message_to_a_busy_owner_waits_while_large_appends_arrive(iterations, messages):
+    async def scenario() -> None:
+        client = AppendStreamClient("p-0", pytest.fail, response_timeout_s=30.0)
+        in_flight = client.submit(appends(bytes(70_000)), acks=1)
+        # An idle owner gets it at once.
+        assert len(client.next_message().appends) == 1
+        pending, found = [in_flight], []
+        for sizes in [*iterations, []]:  # nothing arrives in the last one
+            pending += [client.submit(appends(bytes(size)), acks=1) for size in sizes]
+            message = client.next_message()
+            found.append(0 if message is None else len(message.appends))
+            if message is not None:
+                break
+        assert found == messages
+        await client.close()
+        await asyncio.wait(pending)
+        assert all(future.exception() for future in pending)
+
+    run(scenario)
+
+
+def test_gathering_message_leaves_by_itself():
+    async def scenario() -> None:
+        owner = FakeOwner(responds_at_once=False)
+        async with serve_partitions(owner) as address, run_client(address) as client:
+            pending = [client.submit(appends(bytes(70_000)), acks=1)]
+            await owner.wait_until_stored(1)
+            pending.append(client.submit(appends(bytes(70_000)), acks=1))
+            await owner.wait_until_stored(2)
+            owner.respond()
+            await asyncio.gather(*pending)
 
     run(scenario)
 
@@ -213,8 +214,8 @@ def test_small_append_does_not_wait_for_the_response_to_a_large_one():
     run(scenario)
 
 
-def test_unanswered_bytes_are_bounded(monkeypatch):
-    monkeypatch.setattr(append_stream, "_UNANSWERED_BYTES_MAX", 1 << 20)
+def test_bytes_in_flight_are_bounded(monkeypatch):
+    monkeypatch.setattr(append_stream, "_IN_FLIGHT_BYTES_MAX", 1 << 20)
 
     async def scenario() -> None:
         owner = FakeOwner(responds_at_once=False)
@@ -316,7 +317,7 @@ def test_overdue_response_breaks_the_stream(monkeypatch):
     run(scenario)
 
 
-def test_close_fails_only_unanswered_appends():
+def test_close_fails_only_appends_without_a_response():
     async def scenario() -> None:
         owner = FakeOwner(responds_at_once=False)
         async with serve_partitions(owner) as address, run_client(address) as client:
@@ -411,16 +412,16 @@ def test_drain_watch_fires_after_the_last_response_of_a_log():
         owner = FakeOwner(responds_at_once=False)
         async with serve_partitions(owner) as address, run_client(address) as client:
             notified = asyncio.Event()
-            assert not client.notify_when_answered(LOG, notified.set)
+            assert not client.notify_when_drained(LOG, notified.set)
             waiting = [client.submit(appends(b"a"), acks=1) for _ in range(3)]
-            assert client.notify_when_answered(LOG, notified.set)
-            assert not client.notify_when_answered(LogId(LOG.topic_id, 99), notified.set)
+            assert client.notify_when_drained(LOG, notified.set)
+            assert not client.notify_when_drained(LogId(LOG.topic_id, 99), notified.set)
             await owner.wait_until_stored(3)
             assert not notified.is_set()
             owner.respond()
             await notified.wait()
             assert all(append.done() for append in waiting)
-            assert not client.notify_when_answered(LOG, notified.set)
+            assert not client.notify_when_drained(LOG, notified.set)
 
     run(scenario)
 
@@ -438,7 +439,7 @@ def test_lost_stream_notifies_drain_watches_and_the_reject_handler():
         ):
             lost = client.submit(appends(b"a"), acks=1)
             await owner.wait_until_stored(1)
-            assert client.notify_when_answered(LOG, notified.set)
+            assert client.notify_when_drained(LOG, notified.set)
             await client.close()
             assert notified.is_set()
             assert handler.lost == ["p-0"]

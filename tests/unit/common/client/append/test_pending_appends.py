@@ -368,7 +368,7 @@ def test_pending_appends_to_a_deleted_topic_are_refused():
         cluster = ModelCluster(1)
         cluster.apply(moves=[cluster.fence(0)])
         pending = cluster.append(number(1))
-        cluster.apply(topics_gone=[TOPIC_ID])
+        cluster.apply(deleted_topics=[TOPIC_ID])
         (result,) = await pending
         assert result.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         await cluster.gateway.close()

@@ -71,7 +71,7 @@ async def close_in(state: str) -> None:
     elif state == "draining":
         await cluster.append(b"before the fence")
         owner.is_mute = True
-        unanswered = cluster.append(b"a")
+        in_flight = cluster.append(b"a")
         await asyncio.sleep(4 * DELAY_S_MAX)
         cluster.apply(moves=[cluster.fence(0)])
     else:
@@ -81,5 +81,5 @@ async def close_in(state: str) -> None:
     (log,) = cluster.gateway._pending._logs.values()
     assert log.state is PendingState[state.upper()]
     await cluster.close()
-    outcomes = [pending, unanswered] if state == "draining" else [pending]
+    outcomes = [pending, in_flight] if state == "draining" else [pending]
     await asyncio.gather(*outcomes, return_exceptions=True)

@@ -148,7 +148,7 @@ def test_lost_stream_fails_its_fetches_and_the_next_fetch_opens_another():
     run(scenario)
 
 
-def test_close_fails_unanswered_fetches():
+def test_close_fails_fetches_in_flight():
     async def scenario(owner, client) -> None:
         fetch = asyncio.ensure_future(client.fetch(query(0)))
         await until(lambda: 0 in owner.fetches)

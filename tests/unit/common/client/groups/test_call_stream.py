@@ -7,7 +7,7 @@ import pytest
 from common.client import batching_stream
 from common.client.groups import call_stream
 from common.client.groups.call_stream import CallStreamClient, open_call_stream
-from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatReply
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel
@@ -30,7 +30,7 @@ class FakeCoordinators:
         self.group_ids.append(request.group_id)
         reply = asyncio.get_running_loop().create_future()
         refusal = GroupRefusal(request.generation_id) if request.generation_id else None
-        self.open.append((reply, HeartbeatTaken(refusal)))
+        self.open.append((reply, HeartbeatReply(refusal)))
         if self.responds_at_once:
             self.respond()
         return reply
@@ -136,8 +136,8 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_call(monkeypatch):
     run(scenario)
 
 
-def test_unanswered_bytes_are_bounded(monkeypatch):
-    monkeypatch.setattr(call_stream, "_UNANSWERED_BYTES_MAX", 30_000)
+def test_bytes_in_flight_are_bounded(monkeypatch):
+    monkeypatch.setattr(call_stream, "_IN_FLIGHT_BYTES_MAX", 30_000)
     monkeypatch.setattr(call_stream, "_MESSAGE_BYTES_MAX", 20_000)
 
     async def scenario():
@@ -169,7 +169,7 @@ def test_broken_stream_fails_its_calls_and_the_next_call_opens_another(caplog):
             async with serve_coordinators(owner, port.address):
                 while True:
                     try:
-                        assert await send_heartbeat(calls, "again") == HeartbeatTaken()
+                        assert await send_heartbeat(calls, "again") == HeartbeatReply()
                         break
                     except BackendUnavailable:
                         continue
@@ -181,7 +181,7 @@ def test_broken_stream_fails_its_calls_and_the_next_call_opens_another(caplog):
 
 
 def test_calls_that_were_not_sent_raise_call_not_sent(monkeypatch):
-    monkeypatch.setattr(call_stream, "_UNANSWERED_BYTES_MAX", 1)
+    monkeypatch.setattr(call_stream, "_IN_FLIGHT_BYTES_MAX", 1)
     monkeypatch.setattr(call_stream, "_MESSAGE_CALLS_MAX", 1)
 
     async def scenario():
@@ -211,7 +211,7 @@ def test_stopping_service_replies_before_it_ends_its_streams():
             await until(lambda: owner.group_ids)
             servicer.end_streams()
             owner.respond()
-            assert await call == HeartbeatTaken()
+            assert await call == HeartbeatReply()
             with pytest.raises(BackendUnavailable, match="stopping"):
                 await send_heartbeat(calls)
             assert len(owner.group_ids) == 1
@@ -234,8 +234,8 @@ def test_cancelled_callers_do_not_affect_others():
             owner.respond()
             assert (await late).refusal is GroupRefusal(6)
             assert owner.group_ids == ["a", "b"]
-            assert not calls._unanswered
-            assert calls._unanswered_bytes == 0
+            assert not calls._in_flight
+            assert calls._in_flight_bytes == 0
 
     run(scenario)
 
@@ -260,8 +260,8 @@ def test_overdue_call_fails_alone_while_others_have_replies(monkeypatch):
                 await slow
             # The late reply is ignored, and the stream continues.
             late_reply.set_result(result)
-            assert await send_heartbeat(calls) == HeartbeatTaken()
-            assert calls._unanswered_bytes == 0
+            assert await send_heartbeat(calls) == HeartbeatReply()
+            assert calls._in_flight_bytes == 0
 
     run(scenario)
 
@@ -281,7 +281,7 @@ def test_stream_without_replies_is_closed(monkeypatch):
     run(scenario)
 
 
-def test_close_fails_unanswered_calls():
+def test_close_fails_calls_in_flight():
     async def scenario():
         owner = FakeCoordinators(responds_at_once=False)
         async with serve_coordinators(owner) as (address, _), run_client(address) as calls:

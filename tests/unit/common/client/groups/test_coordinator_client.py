@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from common.client.groups.coordinator_client import GrpcCoordinators
-from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken, JoinGroup, ListGroups
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatReply, JoinGroup, ListGroups
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
@@ -32,7 +32,7 @@ async def connect(fake):
 def test_requests_and_replies_are_transferred_with_all_fields():
     async def scenario():
         fake = FakeCoordinators()
-        fake.replies[GroupHeartbeat] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
+        fake.replies[GroupHeartbeat] = HeartbeatReply(GroupRefusal.ILLEGAL_GENERATION)
         async with connect(fake) as (coordinators, _):
             request = GroupHeartbeat("g", "m", 3, "i")
             assert (await coordinators.call(request)) == fake.replies[GroupHeartbeat]

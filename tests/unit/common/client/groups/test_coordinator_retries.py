@@ -3,17 +3,17 @@ import asyncio
 import pytest
 
 from common.client.groups.coordinator_retries import CoordinatorRetries
-from common.ports.classic_groups import HeartbeatTaken
+from common.ports.classic_groups import HeartbeatReply
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_request import GroupRequest
 from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from tests.support.virtual_time import run_in_virtual_time
 
 IN_DOUBT, NOT_SENT = BackendUnavailable("stream broke"), CallNotSent("not connected")
-MOVED = HeartbeatTaken(GroupRefusal.NOT_COORDINATOR)
-LOADING = HeartbeatTaken(GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
-UNKNOWN_MEMBER = HeartbeatTaken(GroupRefusal.UNKNOWN_MEMBER_ID)
-DONE = HeartbeatTaken()
+MOVED = HeartbeatReply(GroupRefusal.NOT_COORDINATOR)
+LOADING = HeartbeatReply(GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+UNKNOWN_MEMBER = HeartbeatReply(GroupRefusal.UNKNOWN_MEMBER_ID)
+DONE = HeartbeatReply()
 
 
 class Request(GroupRequest):

@@ -1,6 +1,6 @@
 import pytest
 
-from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatReply
 from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
 from common.rpc.messages import coordinator as messages
@@ -66,8 +66,8 @@ def test_commit_results_arrive_unchanged(result):
 @pytest.mark.parametrize("refusal", [None, GroupRefusal.ILLEGAL_GENERATION])
 def test_heartbeat_results_arrive_unchanged(refusal):
     message = pb.HeartbeatTaken()
-    messages.write_heartbeat_result(message, HeartbeatTaken(refusal))
-    assert messages.read_heartbeat_result(over_the_wire(message)) == HeartbeatTaken(refusal)
+    messages.write_heartbeat_result(message, HeartbeatReply(refusal))
+    assert messages.read_heartbeat_result(over_the_wire(message)) == HeartbeatReply(refusal)
 
 
 def test_an_unknown_refusal_is_an_error():

@@ -1,9 +1,11 @@
+import random
 from copy import deepcopy
 
 import pytest
 from google.protobuf.message import DecodeError
 
 from common.ports.partitions import FetchResult, Refusal
+from common.rpc.messages.fetch import fetch_result_to_message
 from common.rpc.messages.fetch_stream import (
     decode_stream_response,
     encode_pieces,
@@ -54,6 +56,36 @@ def test_large_response_is_cut_between_batches():
     assert b"".join(piece.results[0].batches for piece in pieces[:2]) == b"".join(first)
     # Batches that have been sent are released.
     assert not any(result.records for result in results)
+
+
+def plain_pieces(results, bytes_max):
+    """The records of each result in each piece, cut batch by batch."""
+    pieces, size = [[]], 0
+    for result in results:
+        pieces[-1].append(b"")
+        head_size = len(fetch_result_to_message(result).SerializeToString())
+        for batch in result.records:
+            if size and size + len(batch) > bytes_max:
+                pieces.append([b""])
+                size = head_size = 0
+            pieces[-1][-1] += batch
+            size += len(batch)
+        size += head_size
+    return pieces
+
+
+@pytest.mark.parametrize("bytes_max", [1, 10, 30, 80, 10_000])
+def test_results_that_fit_as_a_whole_are_cut_as_batch_by_batch(bytes_max):
+    rng = random.Random(bytes_max)
+    for _ in range(50):
+        results = [
+            FetchResult([rng.randbytes(rng.randrange(1, 12)) for _ in range(rng.randrange(6))], 5)
+            for _ in range(rng.randrange(1, 6))
+        ]
+        expected = plain_pieces(results, bytes_max)
+        pieces = pieces_of(results, bytes_max=bytes_max)
+        assert [[result.batches for result in piece.results] for piece in pieces] == expected
+        assert not any(result.records for result in results)
 
 
 def test_response_without_batches_is_one_piece():

@@ -6,14 +6,14 @@ from common.ports.classic_groups import (
     DeleteGroup,
     DescribeGroup,
     GroupHeartbeat,
-    HeartbeatTaken,
+    HeartbeatReply,
     JoinGroup,
     LeaveGroup,
     SyncGroup,
 )
 from common.ports.consumer_groups import (
     ConsumerHeartbeat,
-    ConsumerHeartbeatTaken,
+    ConsumerHeartbeatReply,
     DescribeConsumerGroup,
     OwnedPartitions,
 )
@@ -92,12 +92,12 @@ def test_requests_arrive_unchanged(request_):
     ("request_", "reply"),
     [
         (COMMIT, CommitResult([], GroupRefusal.NOT_COORDINATOR)),
-        (HEARTBEAT, HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)),
-        (CONSUMER_HEARTBEAT, ConsumerHeartbeatTaken()),
-        (CONSUMER_HEARTBEAT, ConsumerHeartbeatTaken("m", 2, 5000, [OwnedPartitions(ID, [0, 1])])),
+        (HEARTBEAT, HeartbeatReply(GroupRefusal.ILLEGAL_GENERATION)),
+        (CONSUMER_HEARTBEAT, ConsumerHeartbeatReply()),
+        (CONSUMER_HEARTBEAT, ConsumerHeartbeatReply("m", 2, 5000, [OwnedPartitions(ID, [0, 1])])),
         (
             CONSUMER_HEARTBEAT,
-            ConsumerHeartbeatTaken(
+            ConsumerHeartbeatReply(
                 refusal=GroupRefusal.UNKNOWN_MEMBER_ID, message="unknown member"
             ),
         ),

@@ -33,7 +33,15 @@ REQUESTS = {
 #: Requests that are sent as a group id in the message `GroupIds`.
 BY_GROUP_ID = {"DescribeGroup", "DescribeConsumerGroup", "DeleteGroup"}
 #: Classes whose message has another name.
-RENAMED = {"DescribedConsumerGroup": "ConsumerGroup", "DescribedConsumerMember": "ConsumerMember"}
+RENAMED = {
+    "JoinReply": "Joined",
+    "SyncReply": "Synced",
+    "HeartbeatReply": "HeartbeatTaken",
+    "LeaveReply": "Left",
+    "ConsumerHeartbeatReply": "ConsumerHeartbeatTaken",
+    "DescribedConsumerGroup": "ConsumerGroup",
+    "DescribedConsumerMember": "ConsumerMember",
+}
 
 
 def message_type(cls):
@@ -85,4 +93,4 @@ def test_refusals_have_the_same_names_and_numbers_on_the_wire():
 
 def test_a_number_that_no_enum_has_is_an_error():
     with pytest.raises(ValueError, match="99"):
-        from_message(pb.HeartbeatTaken(refusal=99), classic_groups.HeartbeatTaken)
+        from_message(pb.HeartbeatTaken(refusal=99), classic_groups.HeartbeatReply)

@@ -1,5 +1,5 @@
 from common.ports.partitions import LogId
-from gateway_svc.handlers.fetch.partitions import requested_partitions, with_owner_lost
+from gateway_svc.handlers.fetch.partitions import as_unavailable, requested_partitions
 from gateway_svc.wire.apis.fetch import FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, FakeCluster
@@ -56,8 +56,8 @@ def test_requested_partitions_keeps_the_last_of_repeated_partitions():
 
 def test_with_owner_lost_changes_only_resolved_partitions():
     known, unknown = resolve(12, ({"topic": "orders"}, [0, 9]))
-    assert (with_owner_lost(known).log, with_owner_lost(known).error_code) == (
+    assert (as_unavailable(known).log, as_unavailable(known).error_code) == (
         None,
         ErrorCode.NOT_LEADER_OR_FOLLOWER,
     )
-    assert with_owner_lost(unknown) == unknown
+    assert as_unavailable(unknown) == unknown

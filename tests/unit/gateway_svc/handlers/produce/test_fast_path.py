@@ -259,7 +259,7 @@ def test_prefix_cache_is_discarded_with_its_cluster_view(version):
         {"topics": [moved]},
         {"topics": [with_one_partition]},
         {"topics": [moved]},
-        {"topics_gone": [ORDERS.topic_id]},
+        {"deleted_topics": [ORDERS.topic_id]},
         {"topics": [recreated]},
     ]
 

@@ -181,7 +181,7 @@ def test_produce_converts_message_sets_of_existing_partitions_only(monkeypatch):
         converted.append((bytes(records), message_bytes_max))
         return BATCH
 
-    monkeypatch.setattr("gateway_svc.handlers.produce.handler.converted_batch", convert)
+    monkeypatch.setattr("gateway_svc.handlers.produce.handler.convert_to_batch", convert)
     cluster = FakeCluster()
     request = produce_request(
         topic_data("orders", (0, b"a"), (9, b"b")), topic_data("nowhere", (0, b"c"))

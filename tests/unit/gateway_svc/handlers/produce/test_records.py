@@ -4,7 +4,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from gateway_svc.handlers.produce.records import checked_batch, converted_batch
+from gateway_svc.handlers.produce.records import check_batch, convert_to_batch
 from gateway_svc.wire.error_code import ErrorCode
 from tests.support.wire.batches import record_batch
 from tests.support.wire.message_sets import message_set
@@ -15,17 +15,17 @@ DEFAULT_LIMIT = 1_048_588
 
 
 def convert(records, version=2, *, limit=DEFAULT_LIMIT, count=lambda _: None):
-    return converted_batch(records, version, limit, count)
+    return convert_to_batch(records, version, limit, count)
 
 
 def test_checked_batch_returns_the_same_object():
     view = memoryview(BATCH)
-    assert checked_batch(view, 9) is view
+    assert check_batch(view, 9) is view
 
 
 def test_checked_batch_returns_records_shorter_than_a_header():
     for size in (1, 16, 17, 22, 60):
-        assert checked_batch(BATCH[:size], 9) == BATCH[:size]
+        assert check_batch(BATCH[:size], 9) == BATCH[:size]
 
 
 def test_converted_batch_keeps_a_batch_of_magic_2_except_zstd():

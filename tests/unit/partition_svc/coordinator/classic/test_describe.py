@@ -29,7 +29,7 @@ def test_group_that_is_not_stable_is_described_without_protocol():
 def test_group_is_listed_as_classic():
     driven = DrivenGroup()
     driven.stable("a")
-    assert driven.group.listed() == ListedGroup("g", "consumer", "Stable", "classic")
+    assert driven.group.as_listed_group() == ListedGroup("g", "consumer", "Stable", "classic")
 
 
 @pytest.mark.parametrize(

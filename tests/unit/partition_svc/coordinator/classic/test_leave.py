@@ -8,7 +8,7 @@ def test_leave_starts_a_rebalance():
     generation = driven.stable("a", "b")
     assert driven.leave("b") == [None]
     assert driven.heartbeat("a", generation) is GroupRefusal.REBALANCE_IN_PROGRESS
-    assert driven.answers[driven.join("a")].generation_id == generation + 1
+    assert driven.replies[driven.join("a")].generation_id == generation + 1
 
 
 def test_leader_may_leave():
@@ -16,7 +16,7 @@ def test_leader_may_leave():
     driven.stable("a", "b", "c")
     driven.leave("a")
     tickets = [driven.join("c"), driven.join("b")]
-    assert {driven.answers[ticket].leader for ticket in tickets} == {"b"}
+    assert {driven.replies[ticket].leader for ticket in tickets} == {"b"}
 
 
 def test_several_members_leave_by_member_and_instance_ids():
@@ -46,7 +46,7 @@ def test_pending_member_id_leaves_without_a_rebalance():
     driven.join(new_id="b", needs_member_id=True)
     assert driven.leave("b") == [None]
     assert driven.heartbeat("a", generation) is None
-    assert driven.answers[driven.join("b")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert driven.replies[driven.join("b")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
 def test_leave_completes_a_join_that_waited_for_the_member():
@@ -55,9 +55,9 @@ def test_leave_completes_a_join_that_waited_for_the_member():
     driven.join(new_id="c", needs_member_id=True)
     ticket = driven.join("a")
     driven.leave("b")
-    assert ticket not in driven.answers
+    assert ticket not in driven.replies
     driven.leave("c")
-    assert driven.answers[ticket].refusal is None
+    assert driven.replies[ticket].refusal is None
 
 
 def test_leave_of_an_unknown_group_is_rejected():

@@ -119,13 +119,13 @@ def test_replacement_of_a_synced_member_does_not_have_to_sync():
 
 def test_all_have_joined_needs_every_member_and_no_pending_id():
     members = new_members(new_member("a", joins=True), new_member("b"))
-    assert not members.have_all_joined
+    assert not members.all_have_joined
     members["b"].pending_join = 2
-    assert members.have_all_joined
+    assert members.all_have_joined
     members.pending["c"] = 5
-    assert not members.have_all_joined
+    assert not members.all_have_joined
     members.add(new_member("c", joins=True))
-    assert members.have_all_joined
+    assert members.all_have_joined
 
 
 def test_rebalance_timeout_is_the_longest_of_the_members():

@@ -48,7 +48,7 @@ def downgrade():
     consumer, classic = Reader(simulated, "m1"), ClassicReader(simulated)
     run(consumer, classic)
     consumer.leave()
-    assert simulated.group.listed().group_type == "classic"
+    assert simulated.group.as_listed_group().group_type == "classic"
 
 
 SCENARIOS = {

@@ -8,9 +8,9 @@ def form_stable_group():
     """Forms a group of static members: a, the leader, is instance i, and b is instance j."""
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i")
-    driven.sync("a", driven.answers[first].generation_id, {"a": b"1"})
+    driven.sync("a", driven.replies[first].generation_id, {"a": b"1"})
     driven.join(new_id="b", instance="j")
-    joined = driven.answers[driven.join("a", instance="i")]
+    joined = driven.replies[driven.join("a", instance="i")]
     driven.sync("a", joined.generation_id, {"a": b"1", "b": b"2"})
     driven.sync("b", joined.generation_id)
     return driven, joined.generation_id
@@ -18,11 +18,11 @@ def form_stable_group():
 
 def test_returning_follower_keeps_its_assignment_without_a_rebalance():
     driven, generation = form_stable_group()
-    joined = driven.answers[driven.join(new_id="c", instance="j")]
+    joined = driven.replies[driven.join(new_id="c", instance="j")]
     assert (joined.member_id, joined.generation_id, joined.leader) == ("c", generation, "a")
     assert (joined.members, joined.skip_assignment) == ((), False)
     assert driven.heartbeat("a", generation) is None
-    assert driven.answers[driven.sync("c", generation)].assignment == b"2"
+    assert driven.replies[driven.sync("c", generation)].assignment == b"2"
 
 
 def test_former_member_id_is_fenced():
@@ -30,9 +30,9 @@ def test_former_member_id_is_fenced():
     driven.join(new_id="c", instance="j")
     fenced = GroupRefusal.FENCED_INSTANCE_ID
     assert driven.heartbeat("b", generation, "j") is fenced
-    assert driven.answers[driven.join("b", instance="j")].refusal is fenced
+    assert driven.replies[driven.join("b", instance="j")].refusal is fenced
     ticket = driven.sync("b", generation, group_instance_id="j")
-    assert driven.answers[ticket].refusal is fenced
+    assert driven.replies[ticket].refusal is fenced
     assert driven.commit(1, "b", generation, "j").refusal is fenced
 
 
@@ -48,7 +48,7 @@ def test_new_member_id_is_stored_with_the_response():
 
 def test_returning_leader_skips_the_assignment():
     driven, _ = form_stable_group()
-    joined = driven.answers[driven.join(new_id="c", instance="i", may_skip_assignment=True)]
+    joined = driven.replies[driven.join(new_id="c", instance="i", may_skip_assignment=True)]
     assert joined.leader == "c"
     assert joined.skip_assignment
     assert {member.member_id for member in joined.members} == {"b", "c"}
@@ -56,7 +56,7 @@ def test_returning_leader_skips_the_assignment():
 
 def test_returning_leader_of_an_older_version_gets_another_leader_id():
     driven, _ = form_stable_group()
-    joined = driven.answers[driven.join(new_id="c", instance="i")]
+    joined = driven.replies[driven.join(new_id="c", instance="i")]
     assert joined.leader == "a"
     assert (joined.members, joined.skip_assignment) == ((), False)
 
@@ -64,9 +64,9 @@ def test_returning_leader_of_an_older_version_gets_another_leader_id():
 def test_return_that_changes_the_chosen_protocol_rebalances():
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i", protocols=["range", "sticky"])
-    generation = driven.answers[first].generation_id
+    generation = driven.replies[first].generation_id
     driven.sync("a", generation, {"a": b"1"})
-    joined = driven.answers[driven.join(new_id="b", instance="i", protocols=["sticky"])]
+    joined = driven.replies[driven.join(new_id="b", instance="i", protocols=["sticky"])]
     assert (joined.generation_id, joined.protocol_name) == (generation + 1, "sticky")
 
 
@@ -76,8 +76,8 @@ def test_return_before_the_assignment_rebalances():
     driven.join("b", instance="j")
     pending_sync = driven.sync("b", generation + 1)
     returned = driven.join(new_id="c", instance="j")
-    assert driven.answers[pending_sync].refusal is GroupRefusal.FENCED_INSTANCE_ID
-    assert returned not in driven.answers
+    assert driven.replies[pending_sync].refusal is GroupRefusal.FENCED_INSTANCE_ID
+    assert returned not in driven.replies
     assert driven.state == "PreparingRebalance"
 
 
@@ -85,11 +85,11 @@ def test_return_during_the_join_phase_replaces_the_pending_join():
     driven, generation = form_stable_group()
     pending_join = driven.join("a", instance="i")
     returned = driven.join(new_id="c", instance="i")
-    assert driven.answers[pending_join].refusal is GroupRefusal.FENCED_INSTANCE_ID
-    assert driven.answers[pending_join].member_id == "a"
+    assert driven.replies[pending_join].refusal is GroupRefusal.FENCED_INSTANCE_ID
+    assert driven.replies[pending_join].member_id == "a"
     driven.join("b", instance="j")
-    assert driven.answers[returned].generation_id == generation + 1
-    assert driven.answers[returned].leader == "c"
+    assert driven.replies[returned].generation_id == generation + 1
+    assert driven.replies[returned].leader == "c"
 
 
 @pytest.mark.parametrize("passed_ms", [SESSION_MS - 1, SESSION_MS])
@@ -115,7 +115,7 @@ def test_returning_member_has_a_new_session():
 def test_returning_member_without_sync_is_removed():
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i", session_ms=100_000)
-    driven.sync("a", driven.answers[first].generation_id, {"a": b"1"})
+    driven.sync("a", driven.replies[first].generation_id, {"a": b"1"})
     driven.join(new_id="b", instance="j", session_ms=100_000)
     driven.join("a", instance="i", session_ms=100_000)
     driven.sync("a", 2, {"a": b"1", "b": b"2"})

@@ -16,19 +16,19 @@ def join_two_members():
 def test_followers_wait_for_the_assignment():
     driven = join_two_members()
     follower = driven.sync("b", 2)
-    assert follower not in driven.answers
+    assert follower not in driven.replies
     leader = driven.sync("a", 2, {"a": b"1", "b": b"2"})
-    assert driven.answers[leader].assignment == b"1"
-    assert driven.answers[follower].assignment == b"2"
-    assert driven.answers[follower].protocol_type == "consumer"
-    assert driven.answers[follower].protocol_name == "range"
+    assert driven.replies[leader].assignment == b"1"
+    assert driven.replies[follower].assignment == b"2"
+    assert driven.replies[follower].protocol_type == "consumer"
+    assert driven.replies[follower].protocol_name == "range"
     assert driven.state == "Stable"
 
 
 def test_sync_after_the_leader_gets_the_assignment_at_once():
     driven = join_two_members()
     driven.sync("a", 2, {"a": b"1", "b": b"2"})
-    assert driven.answers[driven.sync("b", 2)].assignment == b"2"
+    assert driven.replies[driven.sync("b", 2)].assignment == b"2"
 
 
 def test_assignment_is_stored_with_the_responses():
@@ -41,28 +41,28 @@ def test_assignment_is_stored_with_the_responses():
 def test_member_without_assignment_gets_an_empty_one():
     driven = join_two_members()
     driven.sync("a", 2, {"a": b"1", "x": b"ignored"})
-    synced = driven.answers[driven.sync("b", 2)]
+    synced = driven.replies[driven.sync("b", 2)]
     assert (synced.assignment, synced.refusal) == (b"", None)
 
 
 def test_repeated_sync_of_the_leader_changes_nothing():
     driven = join_two_members()
     driven.sync("a", 2, {"a": b"1"})
-    assert driven.answers[driven.sync("a", 2, {"a": b"other"})].assignment == b"1"
+    assert driven.replies[driven.sync("a", 2, {"a": b"other"})].assignment == b"1"
 
 
 def test_assignments_of_followers_are_ignored():
     driven = join_two_members()
-    assert driven.sync("b", 2, {"a": b"", "b": b"all"}) not in driven.answers
+    assert driven.sync("b", 2, {"a": b"", "b": b"all"}) not in driven.replies
     assert driven.state == "CompletingRebalance"
 
 
 def test_repeated_sync_responds_to_both():
     driven = join_two_members()
     first, second = driven.sync("b", 2), driven.sync("b", 2)
-    assert driven.answers[first].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.replies[first].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
     driven.sync("a", 2, {"b": b"2"})
-    assert driven.answers[second].assignment == b"2"
+    assert driven.replies[second].assignment == b"2"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_repeated_sync_responds_to_both():
 def test_sync_of_another_generation_or_protocol_is_rejected(member_id, fields, refusal):
     driven = join_two_members()
     ticket = driven.sync(member_id, **{"generation_id": 2, **fields})
-    assert driven.answers[ticket].refusal is refusal
+    assert driven.replies[ticket].refusal is refusal
 
 
 def test_sync_during_the_join_phase_is_rejected():
@@ -86,26 +86,26 @@ def test_sync_during_the_join_phase_is_rejected():
     generation = driven.stable("a")
     driven.join(new_id="b")
     ticket = driven.sync("a", generation)
-    assert driven.answers[ticket].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.replies[ticket].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
 
 
 def test_pending_syncs_are_rejected_when_the_leader_leaves():
     driven = join_two_members()
     follower = driven.sync("b", 2)
     driven.leave("a")
-    assert driven.answers[follower].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
-    assert driven.answers[driven.join("b")].leader == "b"
+    assert driven.replies[follower].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.replies[driven.join("b")].leader == "b"
 
 
 def test_pending_sync_of_a_leaving_member_is_rejected():
     driven = join_two_members()
     follower = driven.sync("b", 2)
     driven.leave("b")
-    assert driven.answers[follower].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert driven.replies[follower].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
 def test_sync_in_an_unknown_group_is_rejected():
     driven = DrivenGroup()
-    assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert driven.replies[driven.sync("a", 1)].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     driven.group = driven.group_of("")
-    assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.INVALID_GROUP_ID
+    assert driven.replies[driven.sync("a", 1)].refusal is GroupRefusal.INVALID_GROUP_ID

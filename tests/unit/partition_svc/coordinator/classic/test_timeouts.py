@@ -31,9 +31,9 @@ def test_session_does_not_expire_while_a_join_is_pending():
     driven.sync("a", 3, {})
     pending = driven.join("a", session_ms=SESSION_MS)
     driven.pass_ms(REBALANCE_MS - 1)
-    assert pending not in driven.answers
+    assert pending not in driven.replies
     driven.pass_ms(1)
-    assert driven.answers[pending].refusal is None
+    assert driven.replies[pending].refusal is None
 
 
 def test_session_does_not_expire_while_a_sync_is_pending():
@@ -43,9 +43,9 @@ def test_session_does_not_expire_while_a_sync_is_pending():
     driven.join("a", session_ms=1_000_000)
     pending = driven.sync("b", 2)
     driven.pass_ms(REBALANCE_MS - 1)
-    assert pending not in driven.answers
+    assert pending not in driven.replies
     driven.sync("a", 2, {"b": b"2"})
-    assert driven.answers[pending].assignment == b"2"
+    assert driven.replies[pending].assignment == b"2"
     driven.pass_ms(SESSION_MS - 1)
     assert driven.heartbeat("b", 2) is None
 
@@ -55,10 +55,10 @@ def test_pending_join_of_a_new_member_expires():
     generation = driven.stable("a", rebalance_ms=1_000_000, session_ms=1_000_000)
     newcomer = driven.join(new_id="b", rebalance_ms=1_000_000)
     driven.pass_ms(NEW_MEMBER_MS - 1)
-    assert newcomer not in driven.answers
+    assert newcomer not in driven.replies
     driven.pass_ms(1)
-    assert driven.answers[newcomer].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    assert driven.answers[newcomer].member_id == ""
+    assert driven.replies[newcomer].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert driven.replies[newcomer].member_id == ""
     assert driven.heartbeat("a", generation) is GroupRefusal.REBALANCE_IN_PROGRESS
 
 
@@ -85,8 +85,8 @@ def test_leader_without_sync_is_replaced():
     driven.join("a", session_ms=1_000_000)
     pending = driven.sync("b", 2)
     driven.pass_ms(REBALANCE_MS)
-    assert driven.answers[pending].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
-    assert driven.answers[driven.join("b")].leader == "b"
+    assert driven.replies[pending].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.replies[driven.join("b")].leader == "b"
 
 
 def test_member_that_synced_is_not_removed_at_the_sync_deadline():
@@ -116,7 +116,7 @@ def test_loaded_stable_group_stays_stable_with_new_sessions():
     driven.restart()
     driven.pass_ms(SESSION_MS - 1)
     assert driven.heartbeat("a", generation) is None
-    assert driven.answers[driven.sync("b", generation)].assignment == b"b"
+    assert driven.replies[driven.sync("b", generation)].assignment == b"b"
     driven.pass_ms(1)
     assert driven.member_ids == ["a"]
 
@@ -128,10 +128,10 @@ def test_loaded_group_without_assignment_rebalances():
     driven.join("a")
     driven.restart()
     sync = driven.sync("a", 2, {"a": b"1"})
-    assert driven.answers[sync].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.replies[sync].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
     assert driven.heartbeat("b", 2) is GroupRefusal.REBALANCE_IN_PROGRESS
     tickets = [driven.join("a"), driven.join("b")]
-    assert [driven.answers[ticket].generation_id for ticket in tickets] == [3, 3]
+    assert [driven.replies[ticket].generation_id for ticket in tickets] == [3, 3]
 
 
 def test_rebalance_after_a_load_waits_for_one_rebalance_timeout():
@@ -141,4 +141,4 @@ def test_rebalance_after_a_load_waits_for_one_rebalance_timeout():
     driven.restart()
     newcomer = driven.join(new_id="b")
     driven.pass_ms(REBALANCE_MS)
-    assert driven.answers[newcomer].leader == "b"
+    assert driven.replies[newcomer].leader == "b"

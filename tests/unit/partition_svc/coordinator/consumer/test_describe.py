@@ -42,7 +42,7 @@ def test_groups_are_described_and_listed(simulated, reader):
     assert [(topic.topic_id, topic.partitions) for topic in member.target] == [
         (topic_id("a"), [0, 1])
     ]
-    listed_group = simulated.group.listed()
+    listed_group = simulated.group.as_listed_group()
     assert (listed_group.protocol_type, listed_group.state, listed_group.group_type) == (
         "consumer",
         "Stable",

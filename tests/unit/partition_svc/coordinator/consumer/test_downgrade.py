@@ -50,7 +50,7 @@ def test_last_consumer_member_that_leaves_downgrades_the_group(simulated, strate
     assert classic.refusal is REBALANCE
     run(classic)
     assert (classic.generation, len(classic.owned)) == (epoch + 1, 4)
-    assert simulated.group.listed().state == "Stable"
+    assert simulated.group.as_listed_group().state == "Stable"
     offsets = simulated.do(
         lambda: simulated.group.fetch(FetchOffsets("g"), "t", simulated.now_ms)
     ).offsets
@@ -112,7 +112,7 @@ def test_expired_last_consumer_member_downgrades_the_group(simulated):
         simulated.sleep(12_000)
         classic.act()
     assert classic.refusal is REBALANCE
-    assert simulated.group.listed().group_type == "classic"
+    assert simulated.group.as_listed_group().group_type == "classic"
     run(classic)
     assert len(classic.owned) == 4
     assert consumer.beat().refusal is GroupRefusal.GROUP_ID_NOT_FOUND
@@ -136,7 +136,7 @@ def test_group_with_another_consumer_member_is_not_downgraded(simulated):
     run(classic, other_consumer)
     assert simulated.state == "Stable"
     other_consumer.leave()
-    assert simulated.group.listed().group_type == "classic"
+    assert simulated.group.as_listed_group().group_type == "classic"
 
 
 def test_group_without_classic_members_stays_a_consumer_group(simulated):
@@ -158,8 +158,8 @@ def test_static_member_returns_to_the_classic_protocol(simulated, is_settled):
     owned_before = consumer.owned
     returned = ClassicReader(simulated, instance_id="i")
     returned.act()
-    assert simulated.group.listed().group_type == "classic"
-    assert (simulated.group.listed().state == "Stable") is is_settled
+    assert simulated.group.as_listed_group().group_type == "classic"
+    assert (simulated.group.as_listed_group().state == "Stable") is is_settled
     classic.act()
     assert (classic.refusal is None) is is_settled
     run(classic, returned)
@@ -178,7 +178,7 @@ def test_unchanged_follower_after_a_downgrade_gets_the_generation(simulated):
     follower.break_off()
     follower.act()
     assert follower.joined.generation_id == follower.generation
-    assert simulated.group.listed().state == "Stable"
+    assert simulated.group.as_listed_group().state == "Stable"
 
 
 def test_rejected_static_member_does_not_downgrade(simulated):

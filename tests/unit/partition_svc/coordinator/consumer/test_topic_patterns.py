@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.coordinator.consumer.topic_patterns import (
     InvalidPattern,
-    compiled,
+    compile_pattern,
     matching_topics,
     metadata_hash,
 )
@@ -29,7 +29,7 @@ def test_expressions_match_whole_names():
 )
 def test_invalid_expression_is_rejected(expression):
     with pytest.raises(InvalidPattern):
-        compiled(expression)
+        compile_pattern(expression)
 
 
 def test_hash_changes_with_ids_and_counts_only():

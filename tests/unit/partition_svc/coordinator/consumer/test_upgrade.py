@@ -51,7 +51,7 @@ def test_upgraded_group_shares_partitions_with_the_new_member(simulated):
         generation + 1,
         [],
     )
-    assert simulated.group.listed().group_type == "consumer"
+    assert simulated.group.as_listed_group().group_type == "consumer"
     members = simulated.members
     member_types = [members[reader.member_id].member_type for reader in (first, second, consumer)]
     assert member_types == [0, 0, 1]
@@ -184,7 +184,7 @@ def test_group_is_not_upgraded_if_that_is_not_possible(settings, reader, refusal
     before = dict(simulated.log)
     assert Reader(simulated, "m2").beat().refusal is refusal
     assert simulated.log == before
-    assert simulated.group.listed().group_type == "classic"
+    assert simulated.group.as_listed_group().group_type == "classic"
     classic.act()
     assert classic.refusal is None
 

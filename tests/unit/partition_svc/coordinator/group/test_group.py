@@ -81,9 +81,9 @@ def test_empty_consumer_group_becomes_classic(simulated):
     consumer.leave()
     classic = ClassicReader(simulated)
     run(classic)
-    assert simulated.group.listed().group_type == "classic"
+    assert simulated.group.as_listed_group().group_type == "classic"
     simulated.crash()
-    assert simulated.group.listed().state == "Stable"
+    assert simulated.group.as_listed_group().state == "Stable"
     assert len(simulated.log) == 1
 
 
@@ -100,10 +100,10 @@ def test_empty_classic_group_becomes_a_consumer_group_with_a_tombstone(simulated
     classic = ClassicReader(simulated)
     run(classic)
     classic.leave()
-    assert simulated.group.listed().state == "Empty"
+    assert simulated.group.as_listed_group().state == "Empty"
     settle(Reader(simulated, "m2"))
     simulated.crash()
-    assert simulated.group.listed().group_type == "consumer"
+    assert simulated.group.as_listed_group().group_type == "consumer"
     assert simulated.state == "Stable"
 
 
@@ -129,7 +129,7 @@ def test_group_without_members_changes_its_protocol_and_keeps_its_offsets(simula
     commit(simulated, "a", "m1", reader.epoch)
     reader.leave()
     assert join(simulated, "unknown").refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    assert simulated.group.listed().group_type == "consumer"
+    assert simulated.group.as_listed_group().group_type == "consumer"
     assert join(simulated).refusal is None
     response = Reader(simulated, "m2").beat()
     assert response.refusal is GroupRefusal.GROUP_ID_NOT_FOUND, (
@@ -139,5 +139,5 @@ def test_group_without_members_changes_its_protocol_and_keeps_its_offsets(simula
     returned = Reader(simulated, "m2")
     settle(returned)
     simulated.crash()
-    assert simulated.group.listed().group_type == "consumer"
+    assert simulated.group.as_listed_group().group_type == "consumer"
     assert [offset.offset for offset in fetch(simulated, "m2", returned.epoch).offsets] == [5]

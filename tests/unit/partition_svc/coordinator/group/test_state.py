@@ -1,15 +1,16 @@
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
-    Joined,
+    JoinReply,
     LeaveGroup,
     LeavingMember,
 )
 from common.ports.group_offsets import CommittedOffset, FetchOffsets
 from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.group.logged_members import LoadedGroup
 from partition_svc.coordinator.records.stored import StoredOffset
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
-from tests.support.groups.groups import committing, joining
+from tests.support.groups.groups import commit_request, join_request
 
 ID, OTHER_ID = b"1" * 16, b"2" * 16
 
@@ -30,14 +31,14 @@ def test_restored_group_is_unchanged():
     description = driven.group.describe()
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
     group = Group("g", driven.settings, ClusterView())
-    group.restore(driven.stored, [], offsets, driven.now_ms)
+    group.restore(LoadedGroup(driven.stored, offsets=offsets), driven.now_ms)
     assert group.describe() == description
     assert group.next_deadline == driven.now_ms + SESSION_MS
     [(_, fetched)] = group.fetch(FetchOffsets("g"), 1, 0).replies
     assert fetched.offsets == [CommittedOffset("t", 0, 5, 1, "m")]
     driven.group = group
-    assert driven.join("a") not in driven.answers
-    assert driven.answers[driven.join("b")].generation_id == generation + 1
+    assert driven.join("a") not in driven.replies
+    assert driven.replies[driven.join("b")].generation_id == generation + 1
 
 
 def test_leader_is_restored():
@@ -45,7 +46,7 @@ def test_leader_is_restored():
     driven.stable("a", "b")
     driven.records.append(driven.records[-1]._replace(value=driven.stored._replace(leader="b")))
     driven.restart()
-    assert driven.answers[driven.join("a")].leader == "b"
+    assert driven.replies[driven.join("a")].leader == "b"
 
 
 def test_empty_group_and_offsets_without_members_are_restored():
@@ -55,10 +56,10 @@ def test_empty_group_and_offsets_without_members_are_restored():
     driven.restart()
     assert driven.state == "Empty"
     assert driven.group.exists
-    assert driven.answers[driven.join(new_id="b")].generation_id == driven.stored.generation_id
+    assert driven.replies[driven.join(new_id="b")].generation_id == driven.stored.generation_id
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
     offsets_only = Group("g", GroupSettings(), ClusterView())
-    offsets_only.restore(None, [], offsets, 0)
+    offsets_only.restore(LoadedGroup(offsets=offsets), 0)
     assert (offsets_only.exists, offsets_only.next_deadline) == (True, None)
 
 
@@ -66,7 +67,7 @@ def test_generation_grows_over_restarts_at_any_time():
     driven = DrivenGroup()
     generations = []
     for _ in range(5):
-        generations.append(driven.answers[driven.join(new_id="a")].generation_id)
+        generations.append(driven.replies[driven.join(new_id="a")].generation_id)
         driven.restart()
         driven.leave("a")
     assert generations == sorted(set(generations))
@@ -75,13 +76,13 @@ def test_generation_grows_over_restarts_at_any_time():
 def test_roll_back_reverts_unconfirmed_requests():
     driven = DrivenGroup()
     driven.commit(5)
-    member = Joined("a", driven.stable("a"))
+    member = JoinReply("a", driven.stable("a"))
     group, now_ms = driven.group, driven.now_ms
     group.confirm(driven.records)
     description = group.describe()
-    group.commit(committing(6, "g", topic="t", joined=member), "t", now_ms)
+    group.commit(commit_request(6, "g", topic="t", joined=member), "t", now_ms)
     assert driven.committed() == 6
-    group.join(joining("", "g"), "t", now_ms, "b")
+    group.join(join_request("", "g"), "t", now_ms, "b")
     group.leave(LeaveGroup("g", [LeavingMember("a")]), "t", now_ms)
     group.roll_back(now_ms)
     assert group.describe() == description

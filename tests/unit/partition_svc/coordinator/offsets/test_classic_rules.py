@@ -11,7 +11,7 @@ from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.offsets.classic_rules import Subscriptions
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.driven_group import DrivenGroup
-from tests.support.groups.groups import joining
+from tests.support.groups.groups import join_request
 
 RETENTION_MS = 100_000
 READS_U = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01u"
@@ -22,7 +22,7 @@ def driven_group():
 
 
 def expire_offsets(driven):
-    driven._take(None, driven.group.expire_offsets(driven.now_ms))
+    driven._add_result(None, driven.group.expire_offsets(driven.now_ms))
 
 
 def test_any_client_commits_to_a_group_without_members():
@@ -169,7 +169,7 @@ def subscriptions(*metadata):
     group = ClassicGroup("g", GroupSettings())
     group.protocol_type, group.protocol = "consumer", "range"
     for number, subscription in enumerate(metadata):
-        request = joining(protocols=[GroupProtocol("range", subscription)])
+        request = join_request(protocols=[GroupProtocol("range", subscription)])
         group.members.add(joining_member(request, f"m{number}"))
     return Subscriptions(group)
 

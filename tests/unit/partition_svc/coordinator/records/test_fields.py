@@ -4,23 +4,23 @@ from partition_svc.coordinator.records.fields import (
     Fields,
     MalformedRecord,
     flexible,
-    packed,
-    packed_bytes,
-    packed_compact,
+    pack_bytes,
+    pack_compact_text,
+    pack_text,
 )
 
 
 def test_texts_and_bytes_are_prefixed_with_their_length():
-    assert packed("ab") == b"\0\2ab"
-    assert packed("é") == b"\0\2\xc3\xa9"
-    assert packed(None) == b"\xff\xff"
-    assert packed_bytes(b"abc") == b"\0\0\0\3abc"
+    assert pack_text("ab") == b"\0\2ab"
+    assert pack_text("é") == b"\0\2\xc3\xa9"
+    assert pack_text(None) == b"\xff\xff"
+    assert pack_bytes(b"abc") == b"\0\0\0\3abc"
 
 
 def test_text_may_have_32767_bytes():
-    assert len(packed("x" * 32767)) == 32769
+    assert len(pack_text("x" * 32767)) == 32769
     with pytest.raises(MalformedRecord, match="32768 bytes"):
-        packed("x" * 32768)
+        pack_text("x" * 32768)
 
 
 def test_fields_are_read_in_their_order():
@@ -63,6 +63,6 @@ def test_varint_without_end_is_malformed():
 
 def test_texts_of_flexible_versions_are_decoded():
     for text in ("", "é", "x" * 0x7FFF):
-        assert flexible(packed_compact(text)).text() == text
+        assert flexible(pack_compact_text(text)).text() == text
     with pytest.raises(MalformedRecord, match="32768 bytes"):
-        packed_compact("x" * 0x8000)
+        pack_compact_text("x" * 0x8000)

@@ -7,13 +7,13 @@ from partition_svc.coordinator.runtime.shard import Shard
 from tests.support.groups.groups import (
     DATA,
     DATA_TOPIC_ID,
-    asked,
-    committed,
-    committing,
+    call_when_loaded,
+    commit_request,
     data_topic,
+    fetch_committed,
+    join_and_sync_alone,
     offsets_topic,
     running_coordinators,
-    settled_alone,
 )
 from tests.support.stores.partition_core import CLUSTER_ID, ClusterChange
 
@@ -34,7 +34,7 @@ async def wait_until_offsets_are_removed(coordinators, group_id="a-group"):
 
 
 def commit(coordinators, **more):
-    return asked(lambda: coordinators.call(committing(1, **more)))
+    return call_when_loaded(lambda: coordinators.call(commit_request(1, **more)))
 
 
 def test_offsets_of_a_deleted_topic_are_removed(tmp_path):
@@ -42,7 +42,7 @@ def test_offsets_of_a_deleted_topic_are_removed(tmp_path):
         await commit(coordinators)
         await commit(coordinators, group_id="without-id", topic_id=b"")
         await commit(coordinators, group_id="of-another", topic="other", topic_id=b"x" * 16)
-        core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[DATA_TOPIC_ID]))
+        core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[DATA_TOPIC_ID]))
         await wait_until_offsets_are_removed(coordinators)
         await wait_until_offsets_are_removed(coordinators, "without-id")
         assert (await coordinators.call(FetchOffsets("of-another"))).offsets
@@ -57,7 +57,7 @@ def test_offsets_of_a_topic_deleted_while_stopped_are_removed(tmp_path):
     run(before, tmp_path)
 
     async def after(core, coordinators):
-        assert await committed(coordinators) == 1
+        assert await fetch_committed(coordinators) == 1
         await wait_until_offsets_are_removed(coordinators)
 
     run(after, tmp_path, offsets_topic(), offsets_retention_check_ms=5)
@@ -68,12 +68,12 @@ def test_offsets_of_a_topic_recreated_while_stopped_are_not_returned(tmp_path):
 
     async def before(core, coordinators):
         await commit(coordinators)
-        assert await committed(coordinators) == 1
+        assert await fetch_committed(coordinators) == 1
 
     run(before, tmp_path)
 
     async def after(core, coordinators):
-        assert await committed(coordinators) == -1
+        assert await fetch_committed(coordinators) == -1
         request = FetchOffsets("a-group", [TopicPartitions(DATA, [0], recreated.topic_id)])
         assert [offset.offset for offset in (await coordinators.call(request)).offsets] == [-1]
         # The group exists until its old offset is removed.
@@ -96,12 +96,12 @@ def test_offsets_expire_after_their_retention(tmp_path):
 
 def test_offsets_of_a_group_with_members_do_not_expire(tmp_path):
     async def test(_, coordinators):
-        joined = await settled_alone(coordinators)
-        await coordinators.call(committing(1, joined=joined))
+        joined = await join_and_sync_alone(coordinators)
+        await coordinators.call(commit_request(1, joined=joined))
         # The removal of another group shows that a sweep has run.
         await commit(coordinators, group_id="other", retention_ms=0)
         await wait_until_offsets_are_removed(coordinators, "other")
-        assert await committed(coordinators) == 1
+        assert await fetch_committed(coordinators) == 1
 
     run(test, tmp_path, offsets_retention_check_ms=5)
 
@@ -117,7 +117,7 @@ def test_exception_in_a_sweep_does_not_stop_the_next_one(tmp_path, monkeypatch, 
             apply(*args)
 
         monkeypatch.setattr(Shard, "apply", fail_twice)
-        core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[DATA_TOPIC_ID]))
+        core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[DATA_TOPIC_ID]))
         await wait_until_offsets_are_removed(coordinators)
 
     run(test, tmp_path, offsets_retention_check_ms=5)

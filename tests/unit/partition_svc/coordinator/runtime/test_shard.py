@@ -8,6 +8,7 @@ from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import FetchOffsets
 from common.ports.partitions import LogId
+from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.stored_consumer import (
     EpochRecord,
     StoredEpoch,
@@ -18,7 +19,13 @@ from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.shard import Shard
 from partition_svc.coordinator.runtime.writer import CoordinatorRefused, CoordinatorWriter
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups.groups import OFFSETS_TOPIC_ID, committing, joining, offsets_topic, parked
+from tests.support.groups.groups import (
+    OFFSETS_TOPIC_ID,
+    commit_request,
+    join_request,
+    offsets_topic,
+    wait_until_parked,
+)
 from tests.support.stores.partition_core import running_core
 
 LOG = LogId(OFFSETS_TOPIC_ID, 0)
@@ -35,10 +42,14 @@ class ShardFixture:
             core, LOG, 0, batch_bytes_max=lambda: 1 << 20, on_failed=self.failures.append
         )
         loop = asyncio.get_running_loop()
-        self.shard = Shard(settings, ClusterView(), writer, now_ms=lambda: int(loop.time() * 1000))
+        self.shard = Shard(
+            lambda group_id: Group(group_id, settings, ClusterView()),
+            writer,
+            now_ms=lambda: int(loop.time() * 1000),
+        )
 
     def join(self, member_id, group_id="g", **fields):
-        request = joining(member_id, group_id, needs_member_id=False, **fields)
+        request = join_request(member_id, group_id, needs_member_id=False, **fields)
 
         def join(group, ticket, now_ms):
             return group.join(request, ticket, now_ms, f"{uuid4()}")
@@ -46,7 +57,7 @@ class ShardFixture:
         return self.shard.execute(group_id, join)
 
     def commit(self, group_id, offset=1, **fields):
-        request = committing(offset, group_id, **fields)
+        request = commit_request(offset, group_id, **fields)
         return self.shard.execute(group_id, lambda group, *rest: group.commit(request, *rest))
 
     def fetch(self, group_id):
@@ -99,7 +110,7 @@ def test_closed_shard_refuses_pending_and_new_calls(tmp_path):
     async def test(fixture):
         await fixture.join("")
         pending = asyncio.ensure_future(fixture.join(""))
-        await parked([pending])
+        await wait_until_parked([pending])
         fixture.shard.close(GroupRefusal.NOT_COORDINATOR)
         for call in (pending, fixture.fetch("g")):
             with pytest.raises(CoordinatorRefused) as raised:
@@ -154,7 +165,7 @@ def test_call_that_cannot_be_written_is_refused_alone_each_time(tmp_path, fields
         for _ in range(3):
             refused = fixture.join("", "g", **fields)
             assert refusal_of(refused) is GroupRefusal.UNKNOWN_SERVER_ERROR
-        await parked([neighbour])
+        await wait_until_parked([neighbour])
         assert fixture.failures == []
         assert [offset.offset for offset in (await fixture.fetch("g")).offsets] == [7]
         assert await load(fixture.core, LOG) == before
@@ -169,10 +180,10 @@ def test_group_that_raises_returns_to_the_state_of_its_log(tmp_path):
         await fixture.commit("g", 7)
         first = await fixture.join("", "g")
         pending = fixture.join("", "g")
-        await parked([pending])
+        await wait_until_parked([pending])
 
         def fail(group, *rest):
-            group.commit(committing(9, "g"), *rest)
+            group.commit(commit_request(9, "g"), *rest)
             group.delete(*rest)
             raise ZeroDivisionError
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.ports.classic_groups import HeartbeatTaken
+from common.ports.classic_groups import HeartbeatReply
 from common.ports.group_errors import GroupRefusal
 from common.ports.partitions import LogId
 from common.records.batch import iter_batches
@@ -20,7 +20,7 @@ from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
 from tests.support.stores.partition_core import read_everything, running_core
 
 LOG = LogId(OFFSETS_TOPIC_ID, 0)
-REPLY = HeartbeatTaken()
+REPLY = HeartbeatReply()
 
 
 class WriterFixture:

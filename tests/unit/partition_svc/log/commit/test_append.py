@@ -63,7 +63,7 @@ def test_append_during_a_sync_is_in_the_next_commit(run):
         await until(lambda: syncs.count == 1)
         second = append_one(core, acks=ACKS_ALL)
         assert second.future is not first.future
-        syncs.let_go()
+        syncs.release()
         assert (await result_of(first)).base_offset == 0
         assert not second.future.done()
         assert (await result_of(second)).base_offset == 1
@@ -80,7 +80,7 @@ def test_acks_1_does_not_wait_for_acks_all(run):
         assert (await result_of(written)).base_offset == 1
         assert not synced.future.done()
         assert not also_synced.future.done()
-        syncs.let_go()
+        syncs.release()
         assert [(await result_of(append)).base_offset for append in (synced, also_synced)] == [0, 2]
 
     run(test)
@@ -101,7 +101,7 @@ def test_refusal_is_returned_at_once(run):
         stored, refused = append_one(core, acks=ACKS_ALL), append_one(core, UNKNOWN, acks=ACKS_ALL)
         assert (await result_of(refused)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         assert not stored.future.done()
-        syncs.let_go()
+        syncs.release()
         assert (await result_of(stored)).base_offset == 0
 
     run(test)

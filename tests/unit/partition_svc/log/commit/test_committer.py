@@ -11,9 +11,9 @@ from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
+    append_separately,
     batch,
     fetch,
-    one_by_one,
     read_everything,
     until,
 )
@@ -30,7 +30,7 @@ def test_acks_all_waits_for_the_sync_and_acks_1_does_not(run):
         assert (await fetch(core, log=OTHER_LOG)).high_watermark == 1
         assert not synced.done()
         assert (await fetch(core)).high_watermark == 0
-        syncs.let_go()
+        syncs.release()
         assert (await synced)[0].base_offset == 0
         assert (await fetch(core)).high_watermark == 1
 
@@ -46,7 +46,7 @@ def test_consumers_see_nothing_after_a_batch_that_is_not_synced(run):
         ]
         assert [(await replies[index])[0].base_offset for index in (0, 2)] == [0, 2]
         assert (await fetch(core)).high_watermark == 1
-        syncs.let_go()
+        syncs.release()
         await replies[1]
         assert (await fetch(core)).high_watermark == 3
 
@@ -62,7 +62,7 @@ def test_batches_submitted_during_a_sync_share_the_next_one(run):
         await asyncio.sleep(0)
         # Nothing is written while a sync is in flight.
         assert core._store.head(core._registry.find(OTHER_LOG).key).next_offset == 0
-        syncs.let_go()
+        syncs.release()
         await asyncio.gather(first, *rest)
         assert syncs.count == 2
 
@@ -78,7 +78,7 @@ def test_reply_to_a_duplicate_waits_until_its_original_is_stored(run):
         duplicate = core.append([Append(LOG, sent)], acks=ACKS_LEADER)
         await fetch(core)
         assert not duplicate.done()
-        syncs.let_go()
+        syncs.release()
         assert (await original)[0] == (await duplicate)[0]
 
     run(test)
@@ -89,7 +89,7 @@ def test_a_duplicate_with_acks_all_is_synced_without_a_write(run):
         sent = batch(producer=(1, 0, 0))
         await append(core, sent, acks=ACKS_LEADER)
         syncs = Syncs(core._store, monkeypatch)
-        syncs.let_go()
+        syncs.release()
         await append(core, sent, acks=ACKS_ALL)
         assert syncs.count == 1
 
@@ -104,7 +104,7 @@ def test_many_queued_bytes_are_written_in_several_commits(run):
         monkeypatch.setattr(
             core._store, "apply", lambda changes, size: (sizes.append(size), apply(changes, size))
         )
-        await one_by_one(core, [batch(size=500_000) for _ in range(40)])
+        await append_separately(core, [batch(size=500_000) for _ in range(40)])
         assert len(sizes) > 3
         assert max(sizes) < 5 << 20
         assert len(await read_everything(core)) == 40
@@ -156,7 +156,7 @@ def test_exclusive_task_with_must_sync_is_done_after_the_sync(run):
         task = core._committer.run_exclusive(lambda: ran.append(syncs.count), must_sync=True)
         await until(lambda: syncs.count == 1)
         assert (ran, task.done()) == ([0], False)
-        syncs.let_go()
+        syncs.release()
         await task
 
     run(test)
@@ -172,7 +172,7 @@ def test_flush_waits_until_staged_batches_are_written(run):
         flushing = asyncio.ensure_future(core._committer.flush(log))
         await asyncio.sleep(0)
         assert not flushing.done()
-        syncs.let_go()
+        syncs.release()
         await flushing
         assert log.head.next_offset == 3
         assert all(reply.done() for reply in (*replies, before))
@@ -202,7 +202,7 @@ def test_a_failure_refuses_all_queued_appends(run):
         second = core.append([Append(OTHER_LOG, batch())], acks=ACKS_LEADER)
         monkeypatch.setattr(core._store, "write", fail)
         monkeypatch.setattr(core._store, "recover", fail)
-        syncs.let_go()
+        syncs.release()
         assert (await first)[0].refusal is None
         assert (await second)[0].refusal is Refusal.KAFKA_STORAGE_ERROR
         assert (await append(core, batch()))[0].message == "broken"
@@ -232,7 +232,7 @@ def test_drain_waits_for_queued_batches_only(run):
         draining = asyncio.ensure_future(core._committer.drain())
         await until(lambda: syncs.count == 1)
         assert not draining.done()
-        syncs.let_go()
+        syncs.release()
         await draining
         assert reply.done()
         await core._committer.drain()

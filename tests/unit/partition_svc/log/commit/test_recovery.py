@@ -152,7 +152,7 @@ def test_a_topic_can_be_deleted_while_the_disk_is_full(tmp_path):
     async def test(core):
         with files_limited_to(_FULL_BYTES):
             await fill(core)
-            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[TOPIC_ID]))
+            core.apply(ClusterChange(2, "cluster-of-tests", deleted_topics=[TOPIC_ID]))
             assert (await fetch(core)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         await until(lambda: core._recovery.is_readable and not list(core._store.reader.heads()))
 

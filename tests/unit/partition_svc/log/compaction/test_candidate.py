@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from partition_svc.log.compaction.candidate import find_candidate
-from tests.support.stores.compacted_logs import EAGER, START_MS, begin_segment, compacted, fill
+from tests.support.stores.compacted_logs import EAGER, START_MS, begin_segment, fill, run_compaction
 from tests.support.stores.partition_core import LOG, running_core, topic
 
 
@@ -59,7 +59,7 @@ def test_candidate_ends_at_the_high_watermark(tmp_path):
 def test_log_is_a_candidate_if_its_dirty_ratio_is_high_enough(tmp_path, ratio, is_candidate):
     async def test(core):
         await fill_segments(core, 8, 4)
-        await compacted(core, now_ms=START_MS)
+        await run_compaction(core, now_ms=START_MS)
         assert candidate_of(core) is None
         await begin_segment(core)
         await fill(core, [(b"a", b"v")])

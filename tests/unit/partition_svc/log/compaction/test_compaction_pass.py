@@ -17,13 +17,13 @@ from tests.support.stores.compacted_logs import (
     NEVER_MS,
     START_MS,
     begin_segment,
-    compacted,
     fill,
     last_values,
     pairs_by_offset,
-    stored,
+    read_all_batches,
+    run_compaction,
 )
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.partition_core import (
     CLUSTER_ID,
     LOG,
@@ -78,11 +78,11 @@ def test_last_values_are_the_same_after_any_number_of_passes(tmp_path, seed):
                 await fill_at_random(core, rng)
                 before = await read_everything(core)
                 now_ms += rng.randrange(800)
-                await compacted(core, now_ms=now_ms, buffer_bytes=rng.choice([400, 1 << 20]))
+                await run_compaction(core, now_ms=now_ms, buffer_bytes=rng.choice([400, 1 << 20]))
                 after = await read_everything(core)
                 assert last_values(after) == last_values(before), seed
                 assert pairs_by_offset(after).items() <= pairs_by_offset(before).items(), seed
-                assert after == stored(core._store, KEY), seed
+                assert after == read_all_batches(core._store, KEY), seed
 
     run(test)
 
@@ -105,12 +105,12 @@ def test_last_values_are_the_same_if_a_pass_is_killed_after_any_write(tmp_path, 
             )
             copies = copy_after_each_write(core, tmp_path, monkeypatch)
             for round_ in range(3):
-                await compacted(core, now_ms=START_MS + round_)
+                await run_compaction(core, now_ms=START_MS + round_)
             assert len(copies) > 3
         for copy in copies:
             store = LogStore(copy)
             try:
-                assert last_values(stored(store, KEY)) == expected, (seed, copy)
+                assert last_values(read_all_batches(store, KEY)) == expected, (seed, copy)
             finally:
                 store.close()
 
@@ -125,7 +125,7 @@ def copy_after_each_write(core, folder, monkeypatch):
     def write_and_copy(changes, size_bytes):
         write(changes, size_bytes)
         copies.append(folder / f"killed-{len(copies)}")
-        copied(folder / "data", copies[-1])
+        copy_open_store(folder / "data", copies[-1])
 
     monkeypatch.setattr(core._store, "write", write_and_copy)
     return copies
@@ -135,10 +135,10 @@ def test_nothing_of_the_newest_segment_changes(tmp_path):
     async def test():
         async with compacting_core(tmp_path) as core:
             await fill(core, [(b"a", b"1")], [(b"a", b"2")])
-            assert await compacted(core, now_ms=START_MS) == 0
+            assert await run_compaction(core, now_ms=START_MS) == 0
             await begin_segment(core)
             await fill(core, [(b"a", b"3")], [(b"a", b"4")])
-            assert await compacted(core, now_ms=START_MS) == 1
+            assert await run_compaction(core, now_ms=START_MS) == 1
             left = pairs_by_offset(await read_everything(core))
             assert left == {1: (b"a", b"2"), 2: (b"a", b"3"), 3: (b"a", b"4")}
 
@@ -152,7 +152,7 @@ def test_fetch_in_a_gap_continues_after_it_even_without_the_first_segments(tmp_p
                 await fill(core, [(b"a", b"%d" % number)], [(b"a", b"x%d" % number)])
                 await begin_segment(core)
             await fill(core, [(b"a", b"last")])
-            assert await compacted(core, now_ms=START_MS) == 7
+            assert await run_compaction(core, now_ms=START_MS) == 7
             assert len(list(core._store.reader.segments(KEY))) == 2
             for offset in range(8):
                 result = await fetch(core, offset)
@@ -170,10 +170,10 @@ def test_tail_cache_drops_records_that_a_pass_removed(tmp_path):
             await begin_segment(core)
             await fill(core, [(b"c", b"1")])
             assert len(batches_of(await fetch(core))) == 4
-            await compacted(core, now_ms=START_MS)
+            await run_compaction(core, now_ms=START_MS)
             assert list(pairs_by_offset(batches_of(await fetch(core)))) == [2, 3, 4]
             (described,) = await core.describe_logs([LOG])
-            assert described.size_bytes == sum(map(len, stored(core._store, KEY)))
+            assert described.size_bytes == sum(map(len, read_all_batches(core._store, KEY)))
 
     run(test)
 
@@ -186,7 +186,7 @@ def test_producer_is_remembered_after_its_batches_were_removed(tmp_path):
             await fill(core, [(b"a", b"2")])
             await begin_segment(core)
             await fill(core, [(b"b", b"2")])
-            assert await compacted(core, now_ms=START_MS) == 1
+            assert await run_compaction(core, now_ms=START_MS) == 1
         async with compacting_core(tmp_path) as core:
             # A retry of the removed batch, and the next one.
             await fill(core, [(b"a", b"1")], producer=(9, 0, 0))
@@ -208,11 +208,11 @@ def test_pass_limits_the_rate_of_reads_and_writes(tmp_path):
             await fill(core, [(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")])
             await begin_segment(core)
             await fill(core, [(b"c", b"")])
-            before = stored(core._store, KEY)
+            before = read_all_batches(core._store, KEY)
             limit = RecordingLimit(0)
             core._background.cleaner._tools = core._background.cleaner._tools._replace(limit=limit)
-            await compacted(core, now_ms=START_MS)
-            after = stored(core._store, KEY)
+            await run_compaction(core, now_ms=START_MS)
+            after = read_all_batches(core._store, KEY)
             # Reads of both batches, for keys and for records, and the write of the rewritten first.
             assert limit.acquired == 2 * sum(map(len, before[:2])) + len(after[0])
 
@@ -230,9 +230,9 @@ def test_a_log_that_is_deleted_during_a_pass_stays_deleted(tmp_path):
     async def test():
         async with compacting_core(tmp_path) as core:
             await fill_two_segments(core)
-            pass_task = asyncio.create_task(compacted(core, now_ms=START_MS))
+            pass_task = asyncio.create_task(run_compaction(core, now_ms=START_MS))
             await asyncio.sleep(0)
-            core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
+            core.apply(ClusterChange(2, CLUSTER_ID, deleted_topics=[TOPIC_ID]))
             with pytest.raises(CompactionInterrupted):
                 await pass_task
             await until(lambda: not dict(core._store.reader.heads()))
@@ -253,10 +253,10 @@ def test_failed_write_changes_nothing_and_the_next_pass_continues(tmp_path, monk
             with monkeypatch.context() as patch:
                 patch.setattr(core._store, "write", fail)
                 with pytest.raises(StorageFailed):
-                    await compacted(core, now_ms=START_MS)
+                    await run_compaction(core, now_ms=START_MS)
             await until(lambda: core._committer.failure is None)
-            assert await read_everything(core) == before == stored(core._store, KEY)
-            assert await compacted(core, now_ms=START_MS) == 4
+            assert await read_everything(core) == before == read_all_batches(core._store, KEY)
+            assert await run_compaction(core, now_ms=START_MS) == 4
             assert last_values(await read_everything(core)) == last_values(before)
 
     run(test)
@@ -269,7 +269,7 @@ def test_pass_is_interrupted_when_the_store_was_opened_again(tmp_path):
         async with compacting_core(tmp_path) as core:
             await fill_two_segments(core)
             before = await read_everything(core)
-            pass_task = asyncio.create_task(compacted(core, now_ms=START_MS))
+            pass_task = asyncio.create_task(run_compaction(core, now_ms=START_MS))
             await asyncio.sleep(0)
             assert await core._recovery._could_open()
             with pytest.raises(CompactionInterrupted):
@@ -289,7 +289,7 @@ def test_the_time_index_shrinks_with_the_log(tmp_path):
                 await begin_segment(core)
             rows = partial(core._store.reader.rows, *range_of(b"T", KEY))
             assert sum(1 for _ in rows()) > 15
-            await compacted(core, now_ms=START_MS + NEVER_MS)
+            await run_compaction(core, now_ms=START_MS + NEVER_MS)
             left = {unpack_time_key(key)[1] for key, _ in rows()}
             assert len(left) < 5
             last_offsets = {end_offset(batch) - 1 for batch in await read_everything(core)}

@@ -46,7 +46,7 @@ def test_offsets_are_reset_only_with_execute(capsys):
     cluster = FakeCluster()
     assert run(cluster, *RESET) == 0
     assert not cluster.commits
-    assert "--execute does it" in capsys.readouterr().out
+    assert "repeat with --execute" in capsys.readouterr().out
     assert run(cluster, *RESET, "--execute") == 0
     assert len(cluster.commits[0].offsets) == 3
     assert capsys.readouterr().out.endswith("done\n")
@@ -70,7 +70,7 @@ def test_unavailable_cluster_is_reported(capsys):
 
     assert run(Unreachable(), "list") == 1
     output = capsys.readouterr().err
-    assert "no answer from the cluster of m:1: partition-0 ListGroups: UNAVAILABLE" in output
+    assert "the cluster of m:1 does not respond: partition-0 ListGroups: UNAVAILABLE" in output
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -81,7 +81,7 @@ def test_list_shows_other_groups_if_a_member_is_unavailable(capsys, options):
     captured = capsys.readouterr()
     assert "readers" in captured.out
     assert captured.err == (
-        "ringlog groups: groups coordinated by partition-1 are missing: no answer\n"
+        "ringlog groups: the groups of partition-1 are missing, which did not respond\n"
     )
 
 

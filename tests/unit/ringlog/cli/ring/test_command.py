@@ -90,7 +90,7 @@ def test_unavailable_service_is_reported(capsys, arguments):
     unavailable = BackendUnavailable("metadata DescribeRing: UNAVAILABLE")
     assert run(FakeRing(unavailable, result=unavailable), *arguments) == 1
     captured = capsys.readouterr()
-    assert "no answer from the cluster of m:1: metadata DescribeRing: UNAVAILABLE" in captured.err
+    assert "the cluster of m:1 does not respond: metadata DescribeRing: UNAVAILABLE" in captured.err
     assert captured.out == ""
 
 
