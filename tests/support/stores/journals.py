@@ -5,7 +5,7 @@ from pathlib import Path
 from partition_svc.store.journal.journal import FOLDER
 from partition_svc.store.journal.journal_file import file_numbers, file_path
 from tests.support.stores.bit_rot import flip
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.log_stores import opened, store_batches
 
 
@@ -21,7 +21,7 @@ def killed_store(path: Path, *, batches: list[bytes], roll_after: int | None = N
                 store.roll(wait=True)
             store_batches(store, 10 * number, batch)
             store.sync()
-        copied(running, path)
+        copy_open_store(running, path)
     return path
 
 

@@ -23,7 +23,7 @@ from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits
 from tests.support.descriptors import open_files, path_of
 from tests.support.stores.bit_rot import flip
-from tests.support.stores.crash_copies import copied
+from tests.support.stores.crash_copies import copy_open_store
 from tests.support.stores.full_disk import files_limited_to
 from tests.support.stores.journal_files import write_file
 from tests.support.stores.log_stores import (
@@ -45,7 +45,7 @@ def read_all(store, log=LOG_KEY):
 def kill(path):
     """Copies an open store, as SIGKILL would leave it; returns the path of the copy."""
     copy = path.with_name(path.name + "-killed")
-    copied(path, copy)
+    copy_open_store(path, copy)
     return copy
 
 
