@@ -3,8 +3,10 @@
 from contextlib import ExitStack
 
 from tests.interop.libraries import LIBRARIES, RANGE_LIBRARIES
-from tests.interop.test_interop import append_records, start_member
+from tests.interop.test_interop import append_records, group_of, start_member
 from tests.support.waiting import eventually
+from tests.support.wire.group_apis import OFFSET_FETCH
+from tests.support.wire.kio_client import ask
 
 KAFKA_CLIENTS = LIBRARIES[0]
 PARTITIONS = 8
@@ -30,6 +32,28 @@ def wait_for_own_records(member, positions):
     member.wait_for_records(item for item in positions if item.partition in member.assigned)
 
 
+def wait_until_committed(raw, topic, positions):
+    """Waits until the group has committed the records at `positions`.
+
+    Members print records before they commit them. If a rebalance comes in between, franz-go does
+    not commit them, and the next owner of the partition rightly reads them again.
+    """
+    group = {"group_id": group_of(topic), "topics": None, "require_stable": False}
+    expected = {}
+    for item in positions:
+        expected[item.partition] = max(expected.get(item.partition, 0), item.offset + 1)
+
+    def are_committed():
+        response = ask(raw, OFFSET_FETCH, 7, group)
+        return expected == {
+            partition.partition_index: partition.committed_offset
+            for committed in response.topics
+            for partition in committed.partitions
+        }
+
+    eventually(are_committed, within_s=240, what="commits of all records")
+
+
 def test_members_of_both_protocols_share_a_group(broker, raw):
     topic = raw.create_topic(partitions=PARTITIONS)
     with ExitStack() as stack:
@@ -43,10 +67,12 @@ def test_members_of_both_protocols_share_a_group(broker, raw):
             before = append_records(raw, topic, PARTITIONS)
             for member in (*classic, consumer):
                 wait_for_own_records(member, before)
+            wait_until_committed(raw, topic, before)
         wait_until_shared(classic)
         after = append_records(raw, topic, PARTITIONS)
         for member in classic:
             wait_for_own_records(member, after)
+        wait_until_committed(raw, topic, after)
     read = [position for member in (*classic, consumer) for position in member.positions]
     assert sorted(read) == sorted(before + after)
 

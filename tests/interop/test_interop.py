@@ -49,8 +49,13 @@ def append_records(raw, topic, partitions):
     ]
 
 
+def group_of(topic):
+    """Returns the id of the group that reads a topic."""
+    return f"readers-of-{topic}"
+
+
 def start_member(library, broker, topic, *arguments):
-    return library.start("consume", broker.address, topic, f"readers-of-{topic}", *arguments)
+    return library.start("consume", broker.address, topic, group_of(topic), *arguments)
 
 
 def test_group_consumes_produced_records_and_continues_later(
