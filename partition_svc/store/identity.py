@@ -25,12 +25,14 @@ class Identity(NamedTuple):
     """`incarnation`: number of openings of the directory, from 1.
 
     `opening_id` is random: two processes never share it, even if one opened a copy of the directory
-    and so counts the same incarnation.
+    and so counts the same incarnation. `is_uncertain`: counting this opening failed, but the
+    journal may have it.
     """
 
     volume_id: str
     incarnation: int
     opening_id: str
+    is_uncertain: bool = False
 
     def pack(self) -> bytes:
         return _INCARNATION.pack(self.incarnation) + self.volume_id.encode()
@@ -58,6 +60,7 @@ def identify(database: JournaledDatabase, generation: int) -> Identity:
             return count_opening(database, generation)
         except StorageFailed as error:
             log.error("%s; the store is read-only", error)
+            return read_identity(database.database)._replace(is_uncertain=True)
     return read_identity(database.database)
 
 
@@ -94,6 +97,13 @@ def was_opened_as(database: Database, identity: Identity) -> bool:
     """True if the last counted opening is `identity`.
 
     False for another volume, and for an older or newer state of this one. A directory that was
-    never counted has no row to compare. Raises `StorageFailed`.
+    never counted has no row to compare. If the opening is uncertain, the replay of the journal may
+    have counted it. Raises `StorageFailed`.
     """
-    return identity.incarnation == 0 or read_identity(database)[:2] == identity[:2]
+    found = read_identity(database)
+    counted = found._replace(incarnation=found.incarnation - 1)
+    return (
+        identity.incarnation == 0
+        or found[:2] == identity[:2]
+        or (identity.is_uncertain and counted[:2] == identity[:2])
+    )

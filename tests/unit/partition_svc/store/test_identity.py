@@ -22,6 +22,25 @@ def test_a_directory_keeps_its_volume_id_and_counts_openings(tmp_path):
         assert store.identity.volume_id != identities[0].volume_id
 
 
+def test_opening_that_only_the_journal_has_counted_is_accepted(tmp_path, monkeypatch):
+    with opened(tmp_path) as store:
+        before = store.identity
+    monkeypatch.setattr(Database, "write", fail)
+    store = LogStore(tmp_path)
+    monkeypatch.undo()
+    assert store.identity[:2] == before[:2]
+    for _ in range(2):
+        store.recover()
+        assert store.is_writable
+    store.close()
+    with opened(tmp_path) as store:
+        assert store.identity.incarnation == before.incarnation + 2
+
+
+def fail(*_):
+    raise OSError("no space")
+
+
 @pytest.fixture
 def database(tmp_path):
     """A database that no opening was counted of."""
@@ -76,6 +95,9 @@ def test_was_opened_as_is_true_only_for_the_last_counted_opening(database):
     assert was_opened_as(rocks, second)
     assert not was_opened_as(rocks, first)
     assert not was_opened_as(rocks, second._replace(volume_id="another"))
+    assert was_opened_as(rocks, first._replace(is_uncertain=True))
+    another = first._replace(volume_id="another", is_uncertain=True)
+    assert not was_opened_as(rocks, another)
 
 
 def test_a_directory_of_a_release_without_tokens_gets_one_and_an_unknown_end(tmp_path):
