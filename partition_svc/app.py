@@ -104,7 +104,7 @@ def _with_brackets(address: str) -> str:
 
 def registration(settings: PartitionSettings, core: LocalPartitions, port: int) -> Member:
     """Registration of this member when it listens on `port`."""
-    return Member(settings.member, advertised_address(settings, port), *core.identity)
+    return Member(settings.member, advertised_address(settings, port), *core.identity[:3])
 
 
 async def run_registered(  # noqa: PLR0913 - collaborators

@@ -13,8 +13,12 @@ from common.disk.synced_mark import Mark, SyncedMark
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.journal.journal import FOLDER, Journal
-from partition_svc.store.journal.journal_file import file_numbers, file_path, sync_directory
-from partition_svc.store.journal.reading import JournalReader
+from partition_svc.store.journal.journal_file import (
+    file_numbers,
+    sync_directory,
+    write_again,
+)
+from partition_svc.store.journal.reading import JournalReader, needed_files
 from partition_svc.store.journal.record import ChangeGroup
 from partition_svc.store.journal.replay import Replayed, replay
 from partition_svc.store.journaled_database import JournaledDatabase, ReplayTarget
@@ -57,9 +61,9 @@ class JournalRecovery:
                 last_shutdown.report(database.sequence)
             if is_new:
                 return self._begun(database, epoch=1, last_sequence=database.sequence)
-            # RocksDB must not have what a power loss can still take from the journal.
-            sync_files(self._folder)
             mark = self._mark.read()
+            if mark is None or not mark.was_closed:
+                self._secure()
             replayed = self._replay(markers, ReplayTarget(database).apply, mark)
         except OSError as error:
             raise StorageFailed(f"cannot read the journal: {error}") from error
@@ -69,6 +73,16 @@ class JournalRecovery:
         # marker has must not be used again: the next replay would skip that group.
         last_sequence = max(replayed.end.sequence, *markers)
         return self._begun(database, epoch=replayed.epoch + 1, last_sequence=last_sequence)
+
+    def _secure(self) -> None:
+        """Makes durable what a killed process has not synced, before RocksDB has part of it.
+
+        RocksDB flushes its families one by one; each file but the last was synced before that.
+        """
+        for file in reversed(needed_files(self._folder)):
+            write_again(file.path)
+            if file.header is not None:
+                return
 
     def _begun(self, database: Database, *, epoch: int, last_sequence: int) -> JournaledDatabase:
         """Flushes, begins a file and removes those before it; read-only if that is not possible."""
@@ -133,16 +147,6 @@ def create_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     # Also if it exists: an earlier process may have been killed before it synced the name.
     sync_directory(folder.parent)
-
-
-def sync_files(folder: Path) -> None:
-    """Syncs the files of a journal, whose last process may have been killed. Raises `OSError`."""
-    for number in file_numbers(folder):
-        fd = os.open(file_path(folder, number), os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _refuse(_: ChangeGroup) -> NoReturn:

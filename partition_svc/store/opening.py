@@ -85,6 +85,10 @@ class DatabaseOpener:
             raise StorageFailed(f"no room on the disk of {self.directory.path}")
         # While the disk takes no writes, `before` has everything in memory that reads need.
         room.check_writes()
+        try:
+            before.secure()
+        except OSError as error:
+            raise StorageFailed(f"cannot write the journal again: {error}") from error
         with contextlib.suppress(Exception):
             self._damage.find_families(before.database.state.live_files())
         before.close()

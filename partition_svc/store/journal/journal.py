@@ -87,6 +87,10 @@ class Journal:
         self._file.sync()
         return sequence
 
+    def write_again(self) -> None:
+        """Makes all groups durable after a failure. Blocks. Raises `OSError`: they may not be."""
+        self._file.write_again()
+
     @property
     def needs_space(self) -> bool:
         """True if `extend` should be called before the next appends."""

@@ -19,6 +19,7 @@ _HEADER: Final = struct.Struct(">8sIIQ")
 _CRC: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _HEADER.size + _CRC.size
 SUFFIX: Final = ".journal"
+_BLOCK_BYTES: Final = 1 << 20
 
 
 class FileHeader(NamedTuple):
@@ -115,10 +116,39 @@ class JournalFile:
         """Syncs all records; frees Python's lock."""
         os.fdatasync(self._fd)
 
+    def write_again(self) -> None:
+        """Makes all records durable after a failed sync, see `write_again`; none if closed."""
+        if self._fd >= 0:
+            _write_again(self._fd)
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def write_again(path: Path) -> None:
+    """Writes the data of a file once more and syncs it, so that all that can be read is durable.
+
+    A sync alone is not enough: after a sync that failed, the kernel takes the pages for written.
+    Raises `OSError`.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        _write_again(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_again(fd: int) -> None:
+    position = 0
+    while block := os.pread(fd, _BLOCK_BYTES, position):
+        data = memoryview(block.rstrip(b"\0"))
+        done = 0
+        while done < len(data):
+            done += os.pwrite(fd, data[done:], position + done)
+        position += len(block)
+    os.fdatasync(fd)
 
 
 def _rest(buffers: Sequence[bytes], done: int) -> list[bytes | memoryview]:

@@ -62,7 +62,7 @@ async def running_member(core, metadata, on_applied):
     task = asyncio.ensure_future(
         run_member(
             core,
-            Member(MEMBER, "localhost:1", *core.identity),
+            Member(MEMBER, "localhost:1", *core.identity[:3]),
             metadata,
             NotifyingRing(),
             move_bytes_per_second=0,

@@ -276,17 +276,17 @@ def test_journal_is_durable_before_it_is_replayed(path, monkeypatch):
         store_batches(store, 0, b"first")
         killed = kill(path)
     calls = []
-    fsync, write = os.fsync, Database.write
+    fdatasync, write = os.fdatasync, Database.write
 
     def note_sync(fd):
         calls.append(path_of(fd).name)
-        fsync(fd)
+        fdatasync(fd)
 
     def note_write(*args):
         calls.append("RocksDB")
         write(*args)
 
-    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "fdatasync", note_sync)
     monkeypatch.setattr(Database, "write", note_write)
     with opened(killed):
         assert calls.index("00000001.journal") < calls.index("RocksDB")

@@ -10,6 +10,7 @@ from partition_svc.store.journal.journal_file import (
     file_numbers,
     file_path,
     sync_directory,
+    write_again,
 )
 from tests.support.descriptors import open_files, path_of
 from tests.support.stores.full_disk import files_limited_to
@@ -182,6 +183,28 @@ def test_sync_covers_the_data(file, monkeypatch):
     monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(path_of(fd)))
     file.sync()
     assert synced == [file.path]
+
+
+def test_data_is_written_again_before_it_is_synced(file, monkeypatch):
+    file.append([b"x" * 100], 100)
+    before, calls = content(file), []
+    pwrite, fdatasync = os.pwrite, os.fdatasync
+    # In pieces, as a kernel may take them.
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: noted(pwrite(fd, data[:50], at)))
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append("sync"), fdatasync(fd)))
+
+    def noted(size):
+        calls.append(size)
+        return size
+
+    for call in (file.write_again, lambda: write_again(file.path)):
+        call()
+        assert calls == [50, 50, HEADER_BYTES, "sync"]
+        assert content(file) == before
+        calls.clear()
+    file.close()
+    file.write_again()
+    assert not calls
 
 
 def test_closed_file_takes_nothing_and_may_be_closed_again(file):
