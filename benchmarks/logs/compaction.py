@@ -19,7 +19,13 @@ from typing import Final
 
 import uvloop
 
-from benchmarks.logs.storage import Pauses, random_batch, until_quiet, written_bytes
+from benchmarks.logs.storage import (
+    JournalBytes,
+    Pauses,
+    random_batch,
+    until_quiet,
+    written_bytes,
+)
 from benchmarks.report import machine
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
@@ -141,7 +147,7 @@ async def _beside_users(folder: Path, *, gigabytes: float) -> None:
         written = written_bytes(store)
         shares = ", ".join(f"{why} {wrote / size:.2f}" for why, wrote in written.items())
         print(f"{size / 1e9:.2f} GB of users and offsets:")
-        print(f"  RocksDB wrote {sum(written.values()) / size:.2f} bytes per byte: {shares}")
+        print(f"  written {sum(written.values()) / size:.2f} bytes per byte appended: {shares}")
 
 
 async def _run(arguments: argparse.Namespace, folder: Path) -> None:
@@ -161,6 +167,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where (a temporary directory)")
     arguments = parser.parse_args()
     keep_freed_memory()
+    JournalBytes.count()
     with (
         tempfile.TemporaryDirectory(dir=arguments.data_dir, prefix="ringlog-bench-") as name,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

@@ -13,7 +13,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from common.records.records import Record, write_batch
 from common.runtime.runtime_tuning import keep_freed_memory
 from partition_svc.config import PartitionSettings
 from partition_svc.partitions import LocalPartitions
+from partition_svc.store.journal.journal_file import JournalFile
 from partition_svc.store.keys import log_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits
@@ -56,6 +57,7 @@ class Pauses:
 @asynccontextmanager
 async def _core(folder: Path, partitions: int) -> AsyncIterator[tuple[LocalPartitions, LogStore]]:
     """A core that owns one topic, and its store."""
+    JournalBytes.written = 0
     settings = PartitionSettings()
     store = LogStore(folder, flush_bytes=settings.flush_bytes, with_statistics=True)
     core = LocalPartitions(store, settings)
@@ -81,11 +83,28 @@ async def _fill(core: LocalPartitions, *, batch: bytes, count: int, partitions: 
         await room.acquire()
 
 
+class JournalBytes:
+    """Counts the bytes of all records that journals of this process write."""
+
+    written = 0
+
+    @classmethod
+    def count(cls) -> None:
+        """Counts from now on."""
+        append = JournalFile.append
+
+        def counted(file: JournalFile, buffers: Sequence[bytes], size_bytes: int) -> None:
+            append(file, buffers, size_bytes)
+            cls.written += size_bytes
+
+        JournalFile.append = counted  # type: ignore[method-assign,assignment]
+
+
 def written_bytes(store: LogStore) -> dict[str, int]:
-    """Bytes that RocksDB wrote, by reason."""
+    """Bytes that the journal and RocksDB wrote, by reason."""
     text = store.journaled.database.statistics()
-    names = {"WAL": "wal.bytes", "flush": "flush.write.bytes", "compaction": "compact.write.bytes"}
-    return {
+    names = {"flush": "flush.write.bytes", "compaction": "compact.write.bytes"}
+    return {"journal": JournalBytes.written} | {
         reason: int(found[1])
         for reason, name in names.items()
         if (found := re.search(rf"^rocksdb\.{re.escape(name)} COUNT : (\d+)", text, re.MULTILINE))
@@ -130,7 +149,7 @@ async def _sustained(folder: Path, *, gigabytes: float, partitions: int, batch: 
         await until_quiet(store)
         written = written_bytes(store)
         shares = ", ".join(f"{reason} {size / appended:.2f}" for reason, size in written.items())
-        print(f"  RocksDB wrote {sum(written.values()) / appended:.2f} bytes per byte: {shares}")
+        print(f"  written {sum(written.values()) / appended:.2f} bytes per byte appended: {shares}")
         described = await core.describe_logs([])
         ends = {log.log.partition: log.high_watermark for log in described}
         times = _seeks_us(store, partitions=partitions, ends=ends)
@@ -209,6 +228,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where (a temporary directory)")
     arguments = parser.parse_args()
     keep_freed_memory()
+    JournalBytes.count()
     with (
         tempfile.TemporaryDirectory(dir=arguments.data_dir, prefix="ringlog-bench-") as name,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
