@@ -5,11 +5,15 @@ that are opened below `stable_path` are on the volume even then.
 """
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
 from pathlib import Path
 from typing import Final
+
+#: Errors of file systems that cannot sync a directory, and of those that are read-only.
+_CANNOT_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS)
 
 #: Numbers of the descriptors of directories, in rotation. A closed number is not reused soon, so a
 #: database that was not closed properly never works on the directory of the next one.
@@ -97,17 +101,27 @@ def _renumbered(fd: int) -> int:
 
 
 def _create(path: Path) -> None:
-    if path.is_dir():
-        return
-    _create(path.parent)
-    path.mkdir(exist_ok=True)
-    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if not path.is_dir():
+        _create(path.parent)
+        path.mkdir(exist_ok=True)
+    # Also if it exists: the process that made it may have been killed before it synced it.
+    if not path.is_mount():
+        _sync_if_possible(path.parent)
+
+
+def _sync_if_possible(directory: Path) -> None:
+    """Syncs a directory, unless it cannot be read or its file system cannot do that."""
     try:
-        # Some file systems cannot sync a directory.
-        with contextlib.suppress(OSError):
-            os.fsync(parent)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
     finally:
-        os.close(parent)
+        os.close(fd)
 
 
 def _lock(fd: int, path: Path) -> None:

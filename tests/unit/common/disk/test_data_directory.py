@@ -1,6 +1,10 @@
+import errno
+import os
+
 import pytest
 
 from common.disk.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
+from tests.support.descriptors import path_of
 
 
 @pytest.fixture
@@ -25,6 +29,31 @@ def test_a_directory_is_created_with_its_parents_and_reused(tmp_path):
     directory = DataDirectory(path)
     assert (directory.stable_path / "file").read_text() == "content"
     directory.close()
+
+
+def test_directory_is_durable_also_if_an_earlier_process_has_made_it(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(path_of(fd)), fsync(fd)))
+    DataDirectory(tmp_path / "a" / "b").close()
+    assert synced[-2:] == [tmp_path, tmp_path / "a"]
+    synced.clear()
+    DataDirectory(tmp_path / "a" / "b").close()
+    assert synced == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EINVAL])
+def test_directory_is_used_unsynced_only_if_its_file_system_cannot_sync(
+    tmp_path, monkeypatch, error
+):
+    def fail(_):
+        raise OSError(error, "broken")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if error == errno.EINVAL:
+        DataDirectory(tmp_path / "data").close()
+    else:
+        with pytest.raises(OSError, match="broken"):
+            DataDirectory(tmp_path / "data")
 
 
 def test_a_directory_that_cannot_be_created_raises_the_error_of_the_system(tmp_path):
