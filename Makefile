@@ -20,10 +20,13 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # kafka-python, so each lives in a folder of its own and tests run it in a process of its own.
 LEGACY := $(VENV)/legacy-clients
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+# Of `make soak`.
+COUNT ?= 10000
+SEED ?= 1
 GATEWAYS := gateway-0 gateway-1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev run up down test test-all check lint types layers check-protos format protos readme bench constraints clean
+.PHONY: help venv dev run up down test test-all soak check lint types layers check-protos format protos readme bench constraints clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +56,9 @@ test-all: dev ## All tests: also clients of other languages, killed processes, A
 	  $(BIN)/python -m tests.support.flaky_runs --numprocesses $(CLIENT_WORKERS) $(CLIENTS) \
 	    $(foreach folder,$(ALONE),-- --numprocesses 0 $(folder)) || status=1; \
 	  exit $$status
+
+soak: dev ## Crash the store of a partition service 10,000 times, in half an hour (COUNT=500, SEED=2)
+	COUNT=$(COUNT) SEED=$(SEED) $(BIN)/python -m pytest --numprocesses 0 tests/crash/journal/test_random_crashes.py
 
 check: lint types layers check-protos ## Everything that needs no running
 

@@ -95,13 +95,13 @@ def cut(disk: FaultyDisk, rng: Random) -> int:
         os.truncate(path, left)
         lost += found.st_size - left
         lost += take_back_writes(path, journal.writes(found.st_ino), rng)
-    _begin_again(disk)
+    begin_again(disk)
     return lost
 
 
 def _take_back(change: _Named, kept: Path) -> None:
     if change.kind == "U":
-        if not change.path.exists():
+        if not change.path.exists() and change.path.parent.is_dir():
             os.link(kept / str(change.inode), change.path)
     elif change.path.exists() and change.path.stat().st_ino == change.inode:
         if change.kind == "C":
@@ -116,8 +116,8 @@ def _take_back(change: _Named, kept: Path) -> None:
             os.link(kept / str(change.replaced), change.path)
 
 
-def _begin_again(disk: FaultyDisk) -> None:
-    """Marks everything present now as durable."""
+def begin_again(disk: FaultyDisk) -> None:
+    """Marks everything that is there now as durable."""
     lines = [
         f"S\t{one.stat().st_ino}\t{one.stat().st_size}\t0\n"
         for one in disk.root.rglob("*")
