@@ -1,7 +1,8 @@
 """A RocksDB and its journal, which together store groups of changes atomically.
 
-A group is in the journal first. If that fails, RocksDB has nothing of it; if RocksDB fails
-afterwards, opening both again applies it. Either way nothing may be written before that.
+A group is in the journal first. If that fails, RocksDB has nothing of it. If RocksDB fails
+afterwards, the journal takes it back; if that fails too, opening both again applies it. Either way
+nothing may be written before they were opened again.
 """
 
 import contextlib
@@ -78,11 +79,15 @@ class JournaledDatabase:
         self._must_apply = True
 
     def apply(self, changes: Sequence[Changes], generation: int) -> None:
-        """The second half of `write`."""
+        """The second half of `write`. If it fails, the journal does not keep the group either."""
         try:
             self.database.write(changes, self.sequence, generation)
         except Exception as error:
             self._failure = error
+            if self._journal is not None:
+                # If this fails too, the next opening applies a group that was refused.
+                with contextlib.suppress(OSError):
+                    self._journal.take_back()
             raise
         self._must_apply = False
 

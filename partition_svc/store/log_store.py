@@ -125,8 +125,7 @@ class LogStore:
         """Writes to the journal in the page cache, and to RocksDB: it survives the process.
 
         Raises:
-            StorageFailed: it is not in RocksDB. It may be in the journal, and so in RocksDB after
-                `recover`.
+            StorageFailed: it is not stored, unless the disk failed so that the journal may keep it.
         """
         self.append(write, appended_bytes)
         self.apply(write, appended_bytes)

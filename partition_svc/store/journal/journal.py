@@ -72,6 +72,14 @@ class Journal:
         self.sequence = sequence
         return sequence
 
+    def take_back(self) -> None:
+        """Removes the last group, which RocksDB refused and no sync has followed.
+
+        Nothing may be appended afterwards. Raises `OSError`: it may still be there.
+        """
+        self._file.take_back()
+        self.sequence -= 1
+
     @property
     def is_slow(self) -> bool:
         """True if an append was slow lately: the kernel holds writers back for a busy disk."""

@@ -73,7 +73,7 @@ class JournalFile:
         self._allocated = 0
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            self._position = 0
+            self._position = self._last_bytes = 0
             try:
                 self.allocate(reserve_bytes)
             except OSError as error:
@@ -111,6 +111,13 @@ class JournalFile:
             # A kernel may take fewer bytes than it was given.
             done += os.pwritev(self._fd, _rest(buffers, done), self._position + done)
         self._position += size_bytes
+        self._last_bytes = size_bytes
+
+    def take_back(self) -> None:
+        """Overwrites the last record with zeros. Call it at most once after an `append`."""
+        position = self._position - self._last_bytes
+        os.pwrite(self._fd, bytes(self._last_bytes), position)
+        self._position = position
 
     def sync(self) -> None:
         """Syncs all records; frees Python's lock."""

@@ -3,6 +3,7 @@ import pytest
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import count_opening, read_identity, was_opened_as
+from partition_svc.store.journal.journal import Journal
 from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.opening import DatabaseOpener
@@ -26,6 +27,7 @@ def test_opening_that_only_the_journal_has_counted_is_accepted(tmp_path, monkeyp
     with opened(tmp_path) as store:
         before = store.identity
     monkeypatch.setattr(Database, "write", fail)
+    monkeypatch.setattr(Journal, "take_back", fail)
     store = LogStore(tmp_path)
     monkeypatch.undo()
     assert store.identity[:2] == before[:2]

@@ -88,12 +88,22 @@ def test_nothing_is_written_after_a_failure(database, folder, monkeypatch, broke
 
 
 def test_rocksdb_that_refuses_a_group_gets_no_other(database, folder, monkeypatch):
+    write(database, b"before")
     monkeypatch.setattr(database.database, "write", fail)
     with pytest.raises(OSError, match="broken"):
         write(database)
     with pytest.raises(StorageFailed, match="broken"):
         write(database)
-    # The next opening applies it.
+    # It was refused, so the next opening does not apply it, and finds no torn end.
+    groups, end = read(folder)
+    assert (groups, end.unreadable_bytes) == ([1], 0)
+
+
+def test_refused_group_that_cannot_be_taken_back_is_applied_later(database, folder, monkeypatch):
+    monkeypatch.setattr(database.database, "write", fail)
+    monkeypatch.setattr("os.pwrite", fail)
+    with pytest.raises(OSError, match="broken"):
+        write(database)
     assert read(folder)[0] == [1]
 
 
