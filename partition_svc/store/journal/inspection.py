@@ -27,7 +27,7 @@ class FileReport(NamedTuple):
 
 
 class JournalReport(NamedTuple):
-    """What the next start would find. `missing`: groups that a replay would apply to RocksDB.
+    """Findings of the next start. `missing`: groups that a replay would apply to RocksDB.
 
     `markers`: those of RocksDB's families. `synced_sequence`: the last group known to be synced.
     """

@@ -159,7 +159,7 @@ def _write_again(fd: int) -> None:
 
 
 def _rest(buffers: Sequence[bytes], done: int) -> list[bytes | memoryview]:
-    """What is left of buffers after `done` bytes."""
+    """The rest of buffers after `done` bytes."""
     rest: list[bytes | memoryview] = []
     for buffer in buffers:
         if done < len(buffer):

@@ -123,7 +123,7 @@ class Child:
         raise AssertionError("the store cannot be opened")
 
     def _recover(self) -> None:
-        """As the committer does after a failure, until it works."""
+        """Recovers until it works, as the committer does after a failure."""
         for _ in range(_OPENINGS_MAX):
             try:
                 self._store.recover()

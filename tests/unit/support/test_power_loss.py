@@ -13,7 +13,7 @@ from tests.support.stores.faulty_disk import ALLOCATE, CREATE, REMOVE, SYNC, TOR
 from tests.support.stores.lost_pages import PAGE_BYTES
 from tests.support.stores.power_loss import cut
 
-#: Each script runs in so many folders, which lose power together and each in its own way.
+#: Number of folders in which each script runs; each loses its power in its own way.
 FOLDERS = range(40)
 #: A file as a journal has it: allocated, then written in place. `root` is its folder.
 OPENED = """
