@@ -15,7 +15,7 @@ from benchmarks.throughput import throughput
 from benchmarks.throughput.jobs import Job, Plan, chosen_jobs, run_job
 from benchmarks.throughput.throughput import Pace
 
-#: Every JVM begins with so many requests of it, whatever the plan has: a method is compiled after
+#: Number of requests that warm up every JVM, whatever the plan has: a method is compiled after
 #: thousands of calls. Many connections share a sync, so they are the fastest there.
 _FIRST_CASE = throughput.SINGLE_CONNECTIONS.name
 _FIRST_REQUESTS_MIN = 20_000

@@ -1,7 +1,7 @@
 """Files of the journal that are still needed: their changes are in a memtable of some family.
 
 RocksDB flushes the memtables of a family in the order in which they were handed over, and tells
-nobody when one is done. So each family has a queue of files: an entry for each memtable handed
+nobody when one is done. So each family has a queue of files with an entry for each memtable handed
 over, and the number of memtables that are left says how many entries at the end are still valid.
 """
 

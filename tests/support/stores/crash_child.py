@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Run(NamedTuple):
-    """`store`: name of its folder. `steps`: so many of random kinds, or the kinds themselves.
+    """`store`: name of its folder. `steps`: a number of random steps, or their kinds.
 
     `is_killed`: after the steps, else it closes the store.
     """

@@ -6,7 +6,7 @@ from common.cluster.hash_circle import POINTS, HashCircle, position_of
 TOPIC = bytes(range(16))
 POSITIONS = st.integers(0, 2**64 - 1)
 
-#: So many members that a walk passes many points before it reaches one of a few members.
+#: Number of members with which a walk passes many points before it reaches one of a few.
 MANY = HashCircle([f"partition-{number}" for number in range(200)])
 FEW = HashCircle([f"partition-{number}" for number in range(5)])
 

@@ -52,7 +52,7 @@ async def _serve(partitions):
 
 
 def test_a_changed_dns_record_is_followed_within_seconds():
-    """As when a pod restarts with another IP. By default gRPC resolves a name every 30 s."""
+    """Simulates a pod that restarts with another IP. By default gRPC resolves a name every 30 s."""
 
     async def serve(host, port):
         server = RpcServer([], address=f"{host}:{port}")

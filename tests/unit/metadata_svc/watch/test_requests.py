@@ -101,7 +101,7 @@ def test_a_second_registration_on_the_same_watch_changes_nothing():
 
 
 def test_silence_counts_only_while_this_process_runs(monkeypatch, caplog):
-    """As after SIGSTOP: the clock is ahead by many leases, and a message is ready to be read."""
+    """Simulates SIGSTOP: the clock is ahead by many leases, and a message is ready to be read."""
 
     async def body():
         loop, pauses, watch = asyncio.get_running_loop(), Pauses(lease_ms=60_000), RecordingWatch()
